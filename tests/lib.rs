@@ -1,0 +1,1 @@
+//! Holds the test binaries `contract` and `e2e`; it has no code of its own.

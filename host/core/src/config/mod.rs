@@ -1,0 +1,107 @@
+//! Configuration: from the text of TOML files to settings that need no
+//! further checking.
+//!
+//! Owns the shape of the files (`raw`), the checked settings (the types
+//! re-exported here), every message about what is wrong and where, and the
+//! difference between two configurations. Deliberately reads no file and no
+//! environment: texts come in as arguments, `${VAR}` and `${file:…}` are looked
+//! up through [`Lookup`].
+//!
+//! Invariant: a value of [`Main`], [`Provider`] or [`Config`] is valid as it
+//! stands. A file is taken whole or not at all, and a bad provider file never
+//! stops another.
+//!
+//! ```
+//! use kefu_core::config::{assemble, check_main, NoLookup};
+//!
+//! let text = r#"
+//!     [admin]
+//!     token = "a-token-for-the-example"
+//! "#;
+//! let main = check_main("kefu.toml", text, &NoLookup).unwrap();
+//! let (config, problems) = assemble(main, vec![]);
+//! assert_eq!(config.main.server.listen.port(), 8080);
+//! assert!(problems.is_empty());
+//! ```
+
+mod address;
+mod assemble;
+mod check;
+mod desk;
+mod diff;
+mod error;
+mod interpolate;
+mod locate;
+mod provider;
+mod raw;
+mod settings;
+mod units;
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
+
+pub use address::{AddressRange, AllowedHost};
+pub use assemble::{CheckedFile, assemble};
+pub use check::{check_main, check_provider};
+pub use desk::{App, AppRouting, Desk, Group, Origins, PushFormat, Route, Weight, When};
+pub use diff::{Changes, Difference, diff};
+pub use error::{ConfigError, ConfigErrors, Severity};
+pub use interpolate::{Lookup, NoLookup};
+pub use provider::{Isolation, OnUnknown, Provider, ProviderLimits, Settings};
+pub use settings::{
+    Admin, Limits, Log, LogFormat, LogLevel, Media, MediaKind, MediaRule, Plugins, Server, ServerLimits, Store,
+    StoreUrl, Trust,
+};
+pub use units::{format_duration, format_size, parse_duration, parse_size};
+
+/// Everything the gateway runs by: the main file and the providers that were
+/// fit to join it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What the main file says.
+    pub main: Main,
+    /// The providers by their id; those whose file was wrong are absent.
+    pub providers: BTreeMap<ProviderId, Provider>,
+}
+
+impl Config {
+    /// The provider of this id.
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        self.providers.get(&ProviderId::new(id))
+    }
+
+    /// The app of this key.
+    pub fn app(&self, key: &str) -> Option<&App> {
+        self.main.apps.get(&AppId::new(key))
+    }
+
+    /// The desk of this id.
+    pub fn desk(&self, id: &str) -> Option<&Desk> {
+        self.main.desks.get(&DeskId::new(id))
+    }
+}
+
+/// The main file, checked: every section with its defaults filled in and its
+/// relative paths joined to the folder of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Main {
+    /// The public listener.
+    pub server: Server,
+    /// The operators' listener.
+    pub admin: Admin,
+    /// Where sessions are kept.
+    pub store: Store,
+    /// Where plug-ins come from.
+    pub plugins: Plugins,
+    /// What visitors may upload, and where it is kept.
+    pub media: Media,
+    /// Budgets of the running gateway.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The tenants by their key.
+    pub apps: BTreeMap<AppId, App>,
+    /// The service entrances by their id.
+    pub desks: BTreeMap<DeskId, Desk>,
+}

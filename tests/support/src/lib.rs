@@ -1,1 +1,29 @@
-//! To be written.
+//! What tests of the whole need: a real gateway process, real plug-in files,
+//! the vendors' simulators, a visitor, and waiting without sleeping.
+//!
+//! Owns the processes it starts and the folders it makes, and removes both.
+//! It knows the visitor API and the configuration file, nothing of the
+//! gateway's inside. Nothing here is shared between tests: each starts its own
+//! gateway on ports of its own, so tests run side by side.
+//!
+//! | module | what a test gets |
+//! |---|---|
+//! | [`plugins`] | the binaries and the folder of `.so` files, built once |
+//! | [`gateway`] | a gateway to start, stop, kill and start again |
+//! | [`config`] | the configuration that gateway is given |
+//! | [`simulators`] | both vendors, switchable while they run |
+//! | [`visitor`] | the visitor API, with tokens and event streams |
+//! | [`http`] | plain requests, for everything that has no helper |
+//! | [`wait`] | conditions with a deadline and a message |
+//! | [`webdriver`] | a headless browser, to walk through a page as a person does |
+
+pub mod config;
+pub mod gateway;
+pub mod http;
+pub mod plugins;
+mod process;
+pub mod simulators;
+pub mod sse;
+pub mod visitor;
+pub mod wait;
+pub mod webdriver;

@@ -1,1 +1,28 @@
-//! To be written.
+//! The standard docking protocol SDP/1 as a library for its adapters.
+//!
+//! The protocol itself is written down in `docs/sdp.md`. An adapter for a
+//! vendor that speaks it is a [`Flavour`]: settings, defaults, vocabulary;
+//! [`SdpAdapter`] does the rest. This library exports no plug-in of its own.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`wire`] | the JSON, named as the protocol names it |
+//! | [`config`] | what a session allows, merged and in the contract's words |
+//! | [`webhooks`] | who may call back |
+//! | [`call`] | requests to the vendor |
+//! | [`translate`] | the vendor's events and profiles ⇄ neutral words |
+//! | `conversation` | the course of a session |
+//! | [`state`] | what a session remembers |
+
+pub mod adapter;
+pub mod call;
+pub mod config;
+mod conversation;
+pub mod flavour;
+pub mod state;
+pub mod translate;
+pub mod webhooks;
+pub mod wire;
+
+pub use adapter::SdpAdapter;
+pub use flavour::{Account, Arrival, Flavour};

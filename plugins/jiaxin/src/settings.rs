@@ -1,0 +1,74 @@
+//! The provider's `[settings]`, as an operator writes them.
+
+use kefu_plugin_api::prelude::{JsonSchema, OpenError, Secret};
+use kefu_sdp_core::Account;
+use serde::Deserialize;
+
+/// Settings of a Jiaxin account.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Address of Jiaxin's SDP/1 service or of the connector in front of it,
+    /// such as `https://kefu.example.com/jiaxin`.
+    base_url: String,
+    /// Shared secret (`whsec_…`): signs what leaves, and what calls back is
+    /// checked against it.
+    secret: Option<Secret>,
+    /// More secrets that callbacks may be signed with, for the time of a
+    /// rotation. Without `secret` the first of them signs what leaves.
+    #[serde(default)]
+    secrets: Vec<Secret>,
+    /// Tenant at Jiaxin (`orgName`).
+    org: String,
+    /// Application at Jiaxin (`appName`).
+    app: String,
+    /// Skill group (技能组) of visitors who chose none.
+    #[serde(default = "service")]
+    group: String,
+    /// Channel number (渠道号) of visitors who came without one; Jiaxin's
+    /// console shows it.
+    channel: String,
+}
+
+impl TryFrom<Settings> for Account {
+    type Error = OpenError;
+
+    fn try_from(settings: Settings) -> Result<Self, OpenError> {
+        let (keys, signing_setting) = Account::keys(settings.secret.as_ref(), &settings.secrets)?;
+        for (name, value) in [
+            ("org", &settings.org),
+            ("app", &settings.app),
+            ("group", &settings.group),
+        ] {
+            if value.is_empty() || value.contains('/') {
+                let detail =
+                    format!("`{value}` must be a name at Jiaxin, without `/` and not empty");
+                return Err(OpenError::setting(name, detail));
+            }
+        }
+        if !is_channel_number(&settings.channel) {
+            let detail = format!(
+                "`{}` must be a channel number such as 10001",
+                settings.channel
+            );
+            return Err(OpenError::setting("channel", detail));
+        }
+        Ok(Self {
+            base_url: Account::base_url(&settings.base_url)?,
+            name: format!("{}/{}", settings.org, settings.app),
+            keys,
+            signing_setting,
+            group: Some(settings.group),
+            channel_no: Some(settings.channel),
+        })
+    }
+}
+
+/// Whether a text looks like one of Jiaxin's channel numbers.
+pub(crate) fn is_channel_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn service() -> String {
+    "service".to_owned()
+}

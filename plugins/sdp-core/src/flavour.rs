@@ -1,0 +1,129 @@
+//! What makes one vendor's SDP/1 its own: settings, defaults, vocabulary.
+//!
+//! A flavour adds words and chooses defaults. It changes no rule of the
+//! protocol, which is why it has no say in a session's course.
+
+use kefu_plugin_api::prelude::{
+    Client, ContentKind, JsonSchema, Level, OpenError, Secret, Visitor,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    config::{self, Config},
+    webhooks::Keys,
+};
+
+/// A vendor that speaks SDP/1.
+pub trait Flavour: Send + Sync + 'static {
+    /// The provider's `[settings]`.
+    type Settings: DeserializeOwned + JsonSchema;
+
+    /// The adapter's id.
+    const ID: &'static str;
+    /// The adapter's version.
+    const VERSION: &'static str;
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the setting and what would be right.
+    fn account(settings: Self::Settings) -> Result<Account, OpenError>;
+
+    /// What a session allows where the vendor says nothing.
+    fn defaults() -> Config;
+
+    /// What becomes of a kind of content that the vendor does not list.
+    fn unlisted(kind: ContentKind) -> Level {
+        config::in_words(kind)
+    }
+
+    /// Brings a vendor's name for an event, and what it leaves out, into
+    /// SDP's words. Empty: an event that means nothing here.
+    fn event(name: String, data: Value) -> (String, Value) {
+        (name, data)
+    }
+
+    /// The channel number (渠道号) that this visitor came through.
+    fn channel_no(account: &Account, _visitor: &Visitor, client: &Client) -> Option<String> {
+        client
+            .channel
+            .clone()
+            .or_else(|| account.channel_no.clone())
+    }
+
+    /// The profile once more in the vendor's own words, and the key it goes
+    /// under.
+    fn vocabulary(_account: &Account, _arrival: &Arrival<'_>) -> Option<(&'static str, Value)> {
+        None
+    }
+}
+
+/// One tenant at a vendor, checked.
+#[derive(Debug)]
+pub struct Account {
+    /// The vendor's address, without a slash at its end.
+    pub base_url: String,
+    /// The tenant's name in every envelope.
+    pub name: String,
+    /// Who may call back.
+    pub keys: Keys,
+    /// The setting with the secret that signs what leaves.
+    pub signing_setting: &'static str,
+    /// The group (技能组) of visitors who chose none.
+    pub group: Option<String>,
+    /// The channel number (渠道号) of visitors who came without one.
+    pub channel_no: Option<String>,
+}
+
+impl Account {
+    /// Reads the two settings that hold secrets: `secret`, and `secrets` for
+    /// the time of a rotation.
+    ///
+    /// # Errors
+    /// Names the setting that cannot be used, never its value.
+    pub fn keys(
+        secret: Option<&Secret>,
+        secrets: &[Secret],
+    ) -> Result<(Keys, &'static str), OpenError> {
+        let signing = if secret.is_some() {
+            "secret"
+        } else {
+            "secrets"
+        };
+        let keys = Keys::parse(secret.into_iter().chain(secrets))
+            .map_err(|error| OpenError::setting(signing, error.to_string()))?;
+        Ok((keys, signing))
+    }
+
+    /// Reads the vendor's address.
+    ///
+    /// # Errors
+    /// If it is not an absolute `http` or `https` URL without query.
+    pub fn base_url(url: &str) -> Result<String, OpenError> {
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        let fits = rest.is_some_and(|rest| {
+            !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' '])
+        });
+        if fits {
+            Ok(url.trim_end_matches('/').to_owned())
+        } else {
+            let detail =
+                format!("`{url}` is not an address such as https://vendor.example.com/base");
+            Err(OpenError::setting("base_url", detail))
+        }
+    }
+}
+
+/// A visitor on arrival, as a flavour words it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// SDP's key of the visitor.
+    pub visitor_id: &'a str,
+    /// The profile.
+    pub visitor: &'a Visitor,
+    /// The channel number, if there is one.
+    pub channel_no: Option<&'a str>,
+}

@@ -1,0 +1,23 @@
+//! What a session remembers between two turns.
+//!
+//! Fields are added with a default, never renamed and never removed: an older
+//! version must read what a newer one wrote, and the other way round.
+
+use kefu_plugin_api::prelude::Agent;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// The memory of one session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The vendor's own id of the session: the latest one it told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// What the vendor told about this session, over the flavour's defaults.
+    pub config: Config,
+    /// The agent who has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+}

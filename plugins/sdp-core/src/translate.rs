@@ -1,0 +1,328 @@
+//! SDP's words ⇄ the contract's words, and nothing else.
+//!
+//! Owns which event of the vendor means what, and how a profile is split.
+//! Knows no session: whether something may happen now is decided in
+//! `conversation`. What cannot be read is an error that
+//! names the key and never repeats what a person wrote.
+
+use kefu_plugin_api::prelude::{
+    Content, EndReason, EvaluationTarget, Incoming, ProviderEvent, Visitor,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::Config,
+    wire::{Detail, Ended, Invited, Mode, Said, Standing, Transferred},
+};
+
+/// Longest text that a message can carry, in characters.
+pub const MAX_TEXT: usize = 8_000;
+
+/// An event of the vendor, read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// What the contract has its own word for.
+    Neutral(ProviderEvent),
+    /// The session stands elsewhere now.
+    Standing(Box<Standing>),
+    /// Another agent has it.
+    Transferred(Transferred),
+    /// The visitor is invited to rate.
+    Invited(Invited),
+    /// The session is over.
+    Ended(Ended),
+    /// It allows more or less than before.
+    Config(Box<Config>),
+}
+
+impl Told {
+    /// Reads an event. `None`: one that this version does not know, or that
+    /// means nothing.
+    ///
+    /// # Errors
+    /// What is wrong with its data.
+    pub fn read(name: &str, data: &Value) -> Result<Option<Self>, String> {
+        let told = match name {
+            "message" => Self::Neutral(message(shape(name, data)?)?),
+            "message.recalled" => {
+                let vendor_id = needed(name, "msg_id", detail(name, data)?.msg_id)?;
+                Self::Neutral(ProviderEvent::Recalled { vendor_id })
+            }
+            "typing" => match detail(name, data)?.typing {
+                Some(false) => return Ok(None),
+                Some(true) | None => Self::Neutral(ProviderEvent::Typing {}),
+            },
+            "read" => {
+                let message = detail(name, data)?.msg_id.map(Into::into);
+                Self::Neutral(ProviderEvent::Read { message })
+            }
+            "queue.update" => {
+                let queue = needed(name, "queue", detail(name, data)?.queue)?;
+                Self::Neutral(ProviderEvent::Queue { queue })
+            }
+            "session.mode" => {
+                let standing: Standing = shape(name, data)?;
+                needed(name, "mode", standing.mode)?;
+                Self::Standing(Box::new(standing))
+            }
+            "agent.unavailable" | "queue.timeout" => {
+                let standing: Standing = shape(name, data)?;
+                Self::Standing(Box::new(Standing {
+                    mode: Some(Mode::Unattended),
+                    ..standing
+                }))
+            }
+            "session.transferred" => Self::Transferred(shape(name, data)?),
+            "evaluate.invite" => Self::Invited(shape(name, data)?),
+            "session.ended" => Self::Ended(shape(name, data)?),
+            "capabilities.changed" => Self::Config(Box::new(needed(
+                name,
+                "config",
+                detail(name, data)?.config,
+            )?)),
+            _ => return Ok(None),
+        };
+        Ok(Some(told))
+    }
+
+    /// The same event for the way from the callback to its session: what the
+    /// contract has no word for travels as it came, already checked.
+    pub fn into_provider_event(self, name: &str, data: Value) -> ProviderEvent {
+        match self {
+            Self::Neutral(event) => event,
+            _ => ProviderEvent::Other {
+                name: name.to_owned(),
+                data,
+            },
+        }
+    }
+}
+
+/// Whom an invitation is about; the agent unless it says otherwise.
+pub fn target(invited: &Invited) -> EvaluationTarget {
+    invited.target.unwrap_or(EvaluationTarget::Human)
+}
+
+/// Why a session ended. A reason that is not known is a fault of the vendor's.
+pub fn end_reason(ended: &Ended) -> EndReason {
+    let reason = json!(ended.reason.as_deref().unwrap_or_default());
+    EndReason::deserialize(&reason).unwrap_or(EndReason::ProviderError)
+}
+
+/// A profile as SDP splits it: who the visitor is, and where from.
+pub fn profile(visitor: &Visitor) -> (Map<String, Value>, Map<String, Value>) {
+    let (mut context, mut who): (Map<_, _>, Map<_, _>) = visitor
+        .fields
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+        .partition(|(key, _)| CONTEXT.contains(&key.as_str()));
+    context.retain(|_, value| value != "");
+    let mut put = |key: &str, value: Option<&str>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            who.insert(key.to_owned(), value.into());
+        }
+    };
+    put("id", Some(&visitor.id));
+    put("name", visitor.name.as_deref());
+    put("portrait_url", visitor.portrait.as_deref());
+    if !visitor.custom.is_empty() {
+        who.insert("custom".into(), json!(visitor.custom));
+    }
+    (who, context)
+}
+
+/// Profile keys that tell where a visitor comes from.
+const CONTEXT: [&str; 7] = [
+    "page",
+    "referrer",
+    "enter_url",
+    "skill_id",
+    "list_url",
+    "product_id",
+    "define",
+];
+
+fn message(said: Said) -> Result<ProviderEvent, String> {
+    match &said.content {
+        Content::Text { text } if text.is_empty() => {
+            return Err("data of `message`: `content.text` is empty".into());
+        }
+        Content::Text { text } if text.chars().count() > MAX_TEXT => {
+            return Err(format!(
+                "data of `message`: `content.text` is longer than {MAX_TEXT} characters"
+            ));
+        }
+        _ => {}
+    }
+    Ok(ProviderEvent::Message {
+        message: Incoming {
+            vendor_id: Some(said.msg_id),
+            from: said.from,
+            content: said.content,
+            suggestions: said.suggestions,
+        },
+    })
+}
+
+fn detail(name: &str, data: &Value) -> Result<Detail, String> {
+    shape(name, data)
+}
+
+fn needed<T>(name: &str, key: &str, value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| format!("data of `{name}`: `{key}` is missing"))
+}
+
+fn shape<T: DeserializeOwned>(name: &str, data: &Value) -> Result<T, String> {
+    let read = match data {
+        Value::Null => T::deserialize(&Value::Object(Map::new())),
+        data => T::deserialize(data),
+    };
+    read.map_err(|error| format!("data of `{name}`: {}", masked(&error)))
+}
+
+/// A reading error without the values it quotes: they may be somebody's words.
+pub fn masked(error: &serde_json::Error) -> String {
+    let text = error.to_string().replace("\\\"", "");
+    let parts = text
+        .split('"')
+        .enumerate()
+        .map(|(at, part)| if at % 2 == 1 { "…" } else { part });
+    parts.collect::<Vec<_>>().join("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use kefu_plugin_api::prelude::{Sender, SenderKind};
+
+    use super::*;
+
+    #[test]
+    fn every_event_of_the_document_can_be_read() {
+        let page = include_str!("../../../docs/sdp.md");
+        let section = page
+            .split("## 9. Events")
+            .nth(1)
+            .and_then(|rest| rest.split("## 10.").next());
+        let examples = section
+            .expect("the document has a section 9")
+            .split("```json")
+            .skip(1);
+        let names: Vec<String> = examples
+            .map(|rest| {
+                let hook: Value = serde_json::from_str(rest.split("```").next().unwrap()).unwrap();
+                let name = hook["event"].as_str().unwrap().to_owned();
+                let told =
+                    Told::read(&name, &hook["data"]).unwrap_or_else(|error| panic!("{error}"));
+                assert!(told.is_some(), "`{name}` is documented and not known");
+                name
+            })
+            .collect();
+        assert_eq!(names.len(), 12, "{names:?}");
+    }
+
+    #[test]
+    fn an_event_newer_than_this_version_is_ignored() {
+        assert_eq!(
+            Told::read("agent.dancing", &json!({"style": "tango"})),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_kind_of_content_that_is_not_known_is_shown_as_its_fallback_text() {
+        let told = Told::read(
+            "message",
+            &said(json!({"type": "hologram", "fallback_text": "全息"})),
+        )
+        .unwrap();
+        assert_eq!(content_of(told), Content::text("全息"));
+        let told = Told::read("message", &said(json!({"type": "hologram"}))).unwrap();
+        assert!(matches!(content_of(told), Content::Text { text } if text.contains("不支持")));
+    }
+
+    #[test]
+    fn data_of_a_wrong_shape_is_refused_without_repeating_it() {
+        let cases = [
+            (
+                "message",
+                json!({"msg_id": "1", "from": {"kind": "agent"}, "content": "我的\"密码\"是 secret"}),
+            ),
+            (
+                "message",
+                json!({"from": {"kind": "agent"}, "content": {"type": "text", "text": "x"}}),
+            ),
+            (
+                "message",
+                json!({"msg_id": "1", "content": {"type": "text", "text": "x"}}),
+            ),
+            ("message", said(json!({"type": "text", "text": ""}))),
+            (
+                "message",
+                said(json!({"type": "text", "text": "长".repeat(8_001)})),
+            ),
+            ("message", said(json!({"type": "image"}))),
+            ("message.recalled", json!({})),
+            ("queue.update", json!({"queue": {"position": -1}})),
+            ("queue.update", Value::Null),
+            ("session.mode", json!({"mode": "asleep"})),
+            ("session.mode", json!({})),
+            ("session.transferred", json!({})),
+            ("capabilities.changed", json!({})),
+            ("session.ended", json!({"reason": 7})),
+        ];
+        for (name, data) in cases {
+            let error = Told::read(name, &data).expect_err(name);
+            assert!(error.starts_with("data of `"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_end_reason_is_a_fault_of_the_vendor() {
+        let reason = |text: Option<&str>| {
+            end_reason(&Ended {
+                reason: text.map(Into::into),
+                evaluate: false,
+            })
+        };
+        assert_eq!(reason(Some("idle")), EndReason::Idle);
+        assert_eq!(reason(Some("earthquake")), EndReason::ProviderError);
+        assert_eq!(reason(None), EndReason::ProviderError);
+    }
+
+    #[test]
+    fn a_profile_is_split_into_who_and_where_from() {
+        let visitor = Visitor {
+            id: "u-1".into(),
+            name: Some("Li Lei".into()),
+            fields: [("city", "北京"), ("page", "退货"), ("define", "{}")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            ..Visitor::default()
+        };
+        let (who, context) = profile(&visitor);
+        assert_eq!(
+            Value::from(who),
+            json!({"id": "u-1", "name": "Li Lei", "city": "北京"})
+        );
+        assert_eq!(
+            Value::from(context),
+            json!({"page": "退货", "define": "{}"})
+        );
+    }
+
+    fn said(content: Value) -> Value {
+        json!({"msg_id": "V-1", "from": {"kind": "agent"}, "content": content})
+    }
+
+    fn content_of(told: Option<Told>) -> Content {
+        match told {
+            Some(Told::Neutral(ProviderEvent::Message { message })) => {
+                assert_eq!(message.from, Sender::of(SenderKind::Agent));
+                message.content
+            }
+            other => panic!("not a message: {other:?}"),
+        }
+    }
+}

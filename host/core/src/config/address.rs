@@ -18,7 +18,10 @@ impl AddressRange {
     /// address nor a range.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address.parse::<IpAddr>().ok()?, Some(prefix.parse::<u8>().ok()?)),
+            Some((address, prefix)) => (
+                address.parse::<IpAddr>().ok()?,
+                Some(prefix.parse::<u8>().ok()?),
+            ),
             None => (text.parse().ok()?, None),
         };
         let widest = if address.is_ipv4() { 32 } else { 128 };
@@ -31,10 +34,20 @@ impl AddressRange {
     pub fn contains(&self, peer: IpAddr) -> bool {
         match (self.address.to_canonical(), peer.to_canonical()) {
             (IpAddr::V4(range), IpAddr::V4(peer)) => {
-                let prefix = if self.address.is_ipv6() { self.prefix.saturating_sub(96) } else { self.prefix };
-                same_prefix(u128::from(u32::from(range)) << 96, u128::from(u32::from(peer)) << 96, prefix)
+                let prefix = if self.address.is_ipv6() {
+                    self.prefix.saturating_sub(96)
+                } else {
+                    self.prefix
+                };
+                same_prefix(
+                    u128::from(u32::from(range)) << 96,
+                    u128::from(u32::from(peer)) << 96,
+                    prefix,
+                )
             }
-            (IpAddr::V6(range), IpAddr::V6(peer)) => same_prefix(range.into(), peer.into(), self.prefix),
+            (IpAddr::V6(range), IpAddr::V6(peer)) => {
+                same_prefix(range.into(), peer.into(), self.prefix)
+            }
             _ => false,
         }
     }
@@ -62,7 +75,10 @@ impl AllowedHost {
     /// anything with a scheme, a path, a wildcard or white space.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Some(Self { host: address.to_string(), port: None });
+            return Some(Self {
+                host: address.to_string(),
+                port: None,
+            });
         }
         if let Some(inner) = text.strip_prefix('[') {
             let (address, rest) = inner.split_once(']')?;
@@ -78,13 +94,19 @@ impl AllowedHost {
             Some((host, port)) => (host, Some(parse_port(port)?)),
             None => (text, None),
         };
-        is_host_name(host).then(|| Self { host: host.to_ascii_lowercase(), port })
+        is_host_name(host).then(|| Self {
+            host: host.to_ascii_lowercase(),
+            port,
+        })
     }
 
     /// Whether a request to this host (as in a URL, IPv6 brackets or not) and
     /// port may leave. Without a port of its own an entry allows every port.
     pub fn allows(&self, host: &str, port: u16) -> bool {
-        let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
+        let host = host
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(host);
         let same_host = match host.parse::<IpAddr>() {
             Ok(address) => address.to_string() == self.host,
             Err(_) => host.trim_end_matches('.').eq_ignore_ascii_case(&self.host),
@@ -104,7 +126,9 @@ fn is_host_name(text: &str) -> bool {
                 && label.len() <= 63
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         })
 }
 
@@ -130,9 +154,13 @@ pub(super) fn parse_origin(text: &str) -> Option<String> {
 /// for anything else, a fragment included.
 pub(super) fn parse_url(text: &str) -> Option<String> {
     let (scheme, rest) = split_url(text)?;
-    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let (authority, path) = rest
+        .find(['/', '?'])
+        .map_or((rest, ""), |at| rest.split_at(at));
     AllowedHost::parse(authority)?;
-    let plain = path.bytes().all(|b| b.is_ascii_graphic() && !b"#\"<>\\".contains(&b));
+    let plain = path
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"#\"<>\\".contains(&b));
     plain.then(|| format!("{scheme}://{}{path}", authority.to_ascii_lowercase()))
 }
 
@@ -145,7 +173,9 @@ pub(super) fn parse_base_url(text: &str) -> Option<String> {
 
 fn split_url(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
-    let scheme = ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
+    let scheme = ["http", "https"]
+        .into_iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))?;
     Some((scheme, rest))
 }
 
@@ -160,14 +190,34 @@ mod tests {
         assert!(range.contains("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!range.contains("10.2.0.1".parse().unwrap()));
         assert!(!range.contains("::1".parse().unwrap()));
-        assert!(AddressRange::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
-        assert!(!AddressRange::parse("127.0.0.1").unwrap().contains("127.0.0.2".parse().unwrap()));
-        assert!(AddressRange::parse("fd00::/8").unwrap().contains("fd12::1".parse().unwrap()));
+        assert!(
+            AddressRange::parse("0.0.0.0/0")
+                .unwrap()
+                .contains("8.8.8.8".parse().unwrap())
+        );
+        assert!(
+            !AddressRange::parse("127.0.0.1")
+                .unwrap()
+                .contains("127.0.0.2".parse().unwrap())
+        );
+        assert!(
+            AddressRange::parse("fd00::/8")
+                .unwrap()
+                .contains("fd12::1".parse().unwrap())
+        );
     }
 
     #[test]
     fn a_range_that_is_none_is_refused() {
-        for text in ["", "proxy", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.1:80"] {
+        for text in [
+            "",
+            "proxy",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.1:80",
+        ] {
             assert_eq!(AddressRange::parse(text), None, "{text:?}");
         }
     }
@@ -178,27 +228,54 @@ mod tests {
         assert!(host.allows("api.example.COM", 8443));
         assert!(!host.allows("api.example.com", 443));
         assert!(!host.allows("example.com", 8443));
-        assert!(AllowedHost::parse("127.0.0.1").unwrap().allows("127.0.0.1", 9));
+        assert!(
+            AllowedHost::parse("127.0.0.1")
+                .unwrap()
+                .allows("127.0.0.1", 9)
+        );
         assert!(AllowedHost::parse("[::1]:80").unwrap().allows("[::1]", 80));
     }
 
     #[test]
     fn a_host_with_more_than_a_host_is_refused() {
-        for text in ["", "https://a.com", "a.com/x", "*.a.com", "a b", "a.com:", "a.com:0", "a..com", "-a.com", "[::1", "u@a.com"]
-        {
+        for text in [
+            "",
+            "https://a.com",
+            "a.com/x",
+            "*.a.com",
+            "a b",
+            "a.com:",
+            "a.com:0",
+            "a..com",
+            "-a.com",
+            "[::1",
+            "u@a.com",
+        ] {
             assert_eq!(AllowedHost::parse(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn an_origin_has_no_path_and_a_base_address_no_query() {
-        assert_eq!(parse_origin("https://App.example.com"), Some("https://app.example.com".into()));
+        assert_eq!(
+            parse_origin("https://App.example.com"),
+            Some("https://app.example.com".into())
+        );
         assert_eq!(parse_origin("https://app.example.com/"), None);
         assert_eq!(parse_origin("app.example.com"), None);
-        assert_eq!(parse_base_url("HTTPS://A.example.com/Kefu/"), Some("https://a.example.com/Kefu".into()));
-        assert_eq!(parse_base_url("http://127.0.0.1:80"), Some("http://127.0.0.1:80".into()));
+        assert_eq!(
+            parse_base_url("HTTPS://A.example.com/Kefu/"),
+            Some("https://a.example.com/Kefu".into())
+        );
+        assert_eq!(
+            parse_base_url("http://127.0.0.1:80"),
+            Some("http://127.0.0.1:80".into())
+        );
         assert_eq!(parse_base_url("https://a.example.com/?x=1"), None);
-        assert_eq!(parse_url("https://a.example.com/hook?x=1"), Some("https://a.example.com/hook?x=1".into()));
+        assert_eq!(
+            parse_url("https://a.example.com/hook?x=1"),
+            Some("https://a.example.com/hook?x=1".into())
+        );
         assert_eq!(parse_url("https://a.example.com/#top"), None);
         assert_eq!(parse_url("ftp://a.example.com"), None);
     }

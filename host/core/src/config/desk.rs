@@ -51,7 +51,9 @@ impl Origins {
     pub fn allow(&self, origin: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Listed(origins) => origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
+            Self::Listed(origins) => origins
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(origin)),
         }
     }
 }
@@ -148,7 +150,11 @@ impl Weight {
 
     /// From hundredths of a percent; more than 10,000 counts as 10,000.
     pub const fn hundredths(hundredths: u32) -> Self {
-        Self(if hundredths > 10_000 { 10_000 } else { hundredths })
+        Self(if hundredths > 10_000 {
+            10_000
+        } else {
+            hundredths
+        })
     }
 
     /// How many of the 10,000 buckets it takes.

@@ -97,7 +97,11 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<_> = self.0.as_object().map(|table| table.keys().collect()).unwrap_or_default();
+        let keys: Vec<_> = self
+            .0
+            .as_object()
+            .map(|table| table.keys().collect())
+            .unwrap_or_default();
         write!(f, "Settings({keys:?}, values masked)")
     }
 }

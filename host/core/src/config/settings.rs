@@ -28,7 +28,9 @@ pub struct Server {
 impl Server {
     /// Whether a peer's `X-Forwarded-For` counts.
     pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|range| range.contains(peer))
+        self.trusted_proxies
+            .iter()
+            .any(|range| range.contains(peer))
     }
 }
 
@@ -145,7 +147,11 @@ impl Media {
 
     /// The largest upload of any kind, in bytes.
     pub fn max_size(&self) -> u64 {
-        [&self.image, &self.voice, &self.video, &self.file].map(|rule| rule.max_size).into_iter().max().unwrap_or(0)
+        [&self.image, &self.voice, &self.video, &self.file]
+            .map(|rule| rule.max_size)
+            .into_iter()
+            .max()
+            .unwrap_or(0)
     }
 }
 

@@ -1,0 +1,106 @@
+//! The main file and the providers' files, put together.
+//!
+//! Owns the rules between files: ids are unique, routes lead somewhere, trust
+//! has what it needs. Deliberately refuses no main file: a route to a provider
+//! that is not there waits for it. Invariant: a provider's file can only take
+//! out that provider.
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::ids::ProviderId;
+
+use super::{Config, ConfigError, Main, Provider, Severity, Trust, error::suggest, locate::Places};
+
+/// The settings of one file and where they stand in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedFile<T> {
+    /// What the file says.
+    pub settings: T,
+    /// What is probably not meant, though it is valid.
+    pub warnings: Vec<ConfigError>,
+    pub(super) file: String,
+    pub(super) places: Places,
+}
+
+impl<T> CheckedFile<T> {
+    /// The file, as the caller named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn problem(
+        &self,
+        severity: Severity,
+        key: &str,
+        problem: String,
+        right: String,
+    ) -> ConfigError {
+        ConfigError::at(&self.file, &self.places, severity, key, problem, right)
+    }
+}
+
+/// Joins the files. What comes back beside the configuration are all warnings
+/// of the files, and an error for each provider that had to be left out.
+pub fn assemble(
+    main: CheckedFile<Main>,
+    providers: Vec<CheckedFile<Provider>>,
+) -> (Config, Vec<ConfigError>) {
+    let mut problems = main.warnings.clone();
+    let mut first_files: BTreeMap<ProviderId, String> = BTreeMap::new();
+    let mut accepted = BTreeMap::new();
+    for provider in providers {
+        problems.extend(provider.warnings.iter().cloned());
+        let id = provider.settings.id.clone();
+        if let Some(first) = first_files.get(&id) {
+            let problem = format!("another file, {first}, describes a provider of this id");
+            problems.push(provider.problem(
+                Severity::Error,
+                "id",
+                problem,
+                "give it another id".to_owned(),
+            ));
+            continue;
+        }
+        if main.settings.plugins.trust == Trust::Listed && provider.settings.sha256.is_empty() {
+            let problem =
+                "is missing, so its plug-in will not be loaded: only listed files are trusted"
+                    .to_owned();
+            let right = "add what `sha256sum` prints for the plug-in".to_owned();
+            problems.push(provider.problem(Severity::Warning, "sha256", problem, right));
+        }
+        first_files.insert(id.clone(), provider.file.clone());
+        accepted.insert(id, provider.settings);
+    }
+    problems.extend(waiting_routes(&main, &accepted));
+    (
+        Config {
+            main: main.settings,
+            providers: accepted,
+        },
+        problems,
+    )
+}
+
+/// A warning for every route whose provider is not there.
+fn waiting_routes(
+    main: &CheckedFile<Main>,
+    providers: &BTreeMap<ProviderId, Provider>,
+) -> Vec<ConfigError> {
+    let mut problems = Vec::new();
+    for (id, desk) in &main.settings.desks {
+        for (index, route) in desk.routes.iter().enumerate() {
+            if providers.contains_key(&route.provider) {
+                continue;
+            }
+            let key = format!("desks.{id}.routes[{index}].provider");
+            let problem =
+                "is waiting: no valid file in providers/ describes this provider".to_owned();
+            let right = suggest(
+                route.provider.as_str(),
+                providers.keys().map(ProviderId::as_str),
+            );
+            problems.push(main.problem(Severity::Warning, &key, problem, right));
+        }
+    }
+    problems
+}

@@ -1,0 +1,342 @@
+//! Checks of the main file, but for its apps and desks.
+//!
+//! Owns every default of these sections. Deliberately has none for secrets:
+//! what protects the gateway must be chosen. Invariant: `config/kefu.toml`
+//! shows exactly these defaults.
+
+use super::{Checker, desks};
+use crate::config::{
+    AddressRange, Admin, Limits, Log, LogFormat, LogLevel, Main, Media, MediaRule, Plugins, Server,
+    ServerLimits, Store, StoreUrl, Trust, address::parse_base_url, raw,
+};
+
+pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
+    let store = store(checker, raw.store);
+    let apps = desks::apps(checker, raw.apps);
+    let desks = desks::desks(checker, raw.desks, &apps);
+    Main {
+        server: server(checker, raw.server),
+        admin: admin(checker, raw.admin),
+        plugins: plugins(checker, raw.plugins, &store),
+        media: media(checker, raw.media),
+        limits: limits(checker, raw.limits),
+        log: log(checker, raw.log),
+        store,
+        apps,
+        desks,
+    }
+}
+
+fn server(checker: &mut Checker, raw: raw::Server) -> Server {
+    let public_url = raw.public_url.and_then(|text| {
+        let url = parse_base_url(&text);
+        if url.is_none() {
+            let right =
+                "use the address that vendors call back, such as \"https://kefu.example.com\"";
+            checker.error(
+                "server.public_url",
+                "is not a web address without a query",
+                right,
+            );
+        }
+        url
+    });
+    let trusted_proxies = checker.parsed(
+        "server.trusted_proxies",
+        raw.trusted_proxies,
+        true,
+        AddressRange::parse,
+        "is neither an address nor a range",
+        "use \"10.0.0.7\" or \"10.0.0.0/8\"",
+    );
+    let limits = raw.limits;
+    Server {
+        listen: checker.listen("server.listen", raw.listen, "127.0.0.1:8080"),
+        public_url,
+        trusted_proxies,
+        limits: ServerLimits {
+            max_body: checker.size(
+                "server.limits.max_body",
+                limits.max_body,
+                "1MiB",
+                "128KiB",
+                "64MiB",
+            ),
+            max_header: checker.size(
+                "server.limits.max_header",
+                limits.max_header,
+                "32KiB",
+                "8KiB",
+                "1MiB",
+            ),
+            header_timeout: checker.duration(
+                "server.limits.header_timeout",
+                limits.header_timeout,
+                "10s",
+                "100ms",
+                "5m",
+            ),
+            request_timeout: checker.duration(
+                "server.limits.request_timeout",
+                limits.request_timeout,
+                "30s",
+                "1s",
+                "10m",
+            ),
+            max_connections: checker.number(
+                "server.limits.max_connections",
+                limits.max_connections,
+                20_000,
+                1..=1_000_000,
+            ),
+            shutdown_grace: checker.duration(
+                "server.limits.shutdown_grace",
+                limits.shutdown_grace,
+                "10s",
+                "0ms",
+                "10m",
+            ),
+        },
+    }
+}
+
+fn admin(checker: &mut Checker, raw: raw::Admin) -> Admin {
+    let listen = checker.listen("admin.listen", raw.listen, "127.0.0.1:9090");
+    if !listen.ip().is_loopback() {
+        let right = "listen on 127.0.0.1, or make sure that only operators can reach it";
+        checker.warn(
+            "admin.listen",
+            "the admin API is reachable from other machines",
+            right,
+        );
+    }
+    let right = "set it to a random text of 16 characters or more, such as \"${KEFU_ADMIN_TOKEN}\"";
+    Admin {
+        listen,
+        token: checker.secret("admin.token", raw.token, 16, right),
+    }
+}
+
+fn store(checker: &mut Checker, raw: raw::Store) -> Store {
+    let text = raw.url.unwrap_or_else(|| "sqlite:data/kefu.db".to_owned());
+    let path = text
+        .strip_prefix("sqlite:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    let path = match path {
+        Some(path) if !path.is_empty() && !path.contains(['?', ':']) => path.to_owned(),
+        _ => {
+            checker.error(
+                "store.url",
+                "names no store that this gateway has",
+                "use \"sqlite:data/kefu.db\"",
+            );
+            String::new()
+        }
+    };
+    Store {
+        url: StoreUrl::Sqlite {
+            path: checker.folder.join(path),
+        },
+        session_cache: checker.number(
+            "store.session_cache",
+            raw.session_cache,
+            10_000,
+            1..=10_000_000,
+        ),
+    }
+}
+
+fn plugins(checker: &mut Checker, raw: raw::Plugins, store: &Store) -> Plugins {
+    let dir = checker.path("plugins.dir", raw.dir, "adapters");
+    let copies = match raw.copies {
+        Some(text) => checker.path("plugins.copies", Some(text), "data/plugins"),
+        None => store.url.folder().join("plugins"),
+    };
+    if dir == copies {
+        let right = "use a folder that nothing else writes to, such as \"data/plugins\"";
+        checker.error("plugins.copies", "is the watched folder itself", right);
+    }
+    let kind = checker.choice(
+        "plugins.trust",
+        raw.trust,
+        &["any", "listed", "signed"].map(|name| (name, name)),
+    );
+    let trust = match kind {
+        "signed" => signed(checker, raw.keys),
+        kind => {
+            if raw.keys.is_some() {
+                checker.warn(
+                    "plugins.keys",
+                    "has no effect",
+                    "keys count with `trust = \"signed\"` only",
+                );
+            }
+            if kind == "listed" {
+                Trust::Listed
+            } else {
+                Trust::Any
+            }
+        }
+    };
+    Plugins { dir, copies, trust }
+}
+
+fn signed(checker: &mut Checker, keys: Option<Vec<String>>) -> Trust {
+    let right = "list minisign public keys: 56 characters each, beginning with RW";
+    let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
+        checker.missing("plugins.keys", right);
+        return Trust::Any;
+    };
+    let is_key = |text: &str| {
+        let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+        (text.len() == 56 && text.starts_with("RW") && text.bytes().all(base64))
+            .then(|| text.to_owned())
+    };
+    Trust::Signed {
+        keys: checker.parsed(
+            "plugins.keys",
+            keys,
+            true,
+            is_key,
+            "is no minisign public key",
+            right,
+        ),
+    }
+}
+
+fn media(checker: &mut Checker, raw: raw::Media) -> Media {
+    let mut rule = |name: &str, raw: raw::MediaRule, max_size: &str, types: &[&str]| {
+        let types = match raw.types {
+            None => types.iter().map(|one| (*one).to_owned()).collect(),
+            Some(given) => content_types(checker, &format!("media.{name}.types"), given),
+        };
+        let key = format!("media.{name}.max_size");
+        MediaRule {
+            max_size: checker.size(&key, raw.max_size, max_size, "1KiB", "2GiB"),
+            types,
+        }
+    };
+    let image = rule("image", raw.image, "10MiB", &IMAGE);
+    let voice = rule("voice", raw.voice, "5MiB", &VOICE);
+    let video = rule("video", raw.video, "50MiB", &VIDEO);
+    let file = rule("file", raw.file, "20MiB", &FILE);
+    Media {
+        dir: checker.path("media.dir", raw.dir, "data/media"),
+        url_ttl: checker.duration("media.url_ttl", raw.url_ttl, "7d", "1m", "3650d"),
+        image,
+        voice,
+        video,
+        file,
+    }
+}
+
+fn content_types(checker: &mut Checker, key: &str, given: Vec<String>) -> Vec<String> {
+    let is_type = |text: &str| {
+        let part = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b))
+        };
+        let (kind, subtype) = text.split_once('/')?;
+        (part(kind) && part(subtype)).then(|| text.to_ascii_lowercase())
+    };
+    let types = checker.parsed(
+        key,
+        given,
+        true,
+        is_type,
+        "is no content type",
+        "use one without parameters, such as \"image/png\"",
+    );
+    for (index, content_type) in types.iter().enumerate() {
+        if ACTIVE.contains(&content_type.as_str()) {
+            let right = "remove it: an upload could act in the name of whoever opens it";
+            checker.error(
+                &format!("{key}[{index}]"),
+                "is run by browsers, not shown",
+                right,
+            );
+        }
+    }
+    types
+}
+
+fn limits(checker: &mut Checker, raw: raw::Limits) -> Limits {
+    let engine_threads = checker.number("limits.engine_threads", raw.engine_threads, 0, 0..=256);
+    Limits {
+        engine_threads: (engine_threads > 0).then_some(engine_threads),
+        call_timeout: checker.duration("limits.call_timeout", raw.call_timeout, "1s", "10ms", "1m"),
+        max_stuck_calls: checker.number("limits.max_stuck_calls", raw.max_stuck_calls, 8, 0..=256),
+        session_queue: checker.number("limits.session_queue", raw.session_queue, 256, 1..=100_000),
+        visitor_requests_per_second: checker.number(
+            "limits.visitor_requests_per_second",
+            raw.visitor_requests_per_second,
+            20,
+            0..=100_000,
+        ),
+        visitor_burst: checker.number("limits.visitor_burst", raw.visitor_burst, 60, 1..=100_000),
+        visitor_streams: checker.number(
+            "limits.visitor_streams",
+            raw.visitor_streams,
+            8,
+            1..=1_000,
+        ),
+    }
+}
+
+fn log(checker: &mut Checker, raw: raw::Log) -> Log {
+    let levels = [
+        LogLevel::Info,
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Debug,
+        LogLevel::Trace,
+    ];
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    Log {
+        level: checker.choice(
+            "log.level",
+            raw.level,
+            &levels.map(|level| (level.as_str(), level)),
+        ),
+        format: checker.choice("log.format", raw.format, &formats),
+    }
+}
+
+const IMAGE: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+const VOICE: [&str; 9] = [
+    "audio/mpeg",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/amr",
+    "audio/aac",
+    "audio/mp4",
+    "audio/m4a",
+    "audio/ogg",
+    "audio/webm",
+];
+const VIDEO: [&str; 3] = ["video/mp4", "video/webm", "video/quicktime"];
+const FILE: [&str; 8] = [
+    "application/pdf",
+    "application/zip",
+    "text/plain",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+];
+
+/// Content types that may carry script; media are served from the gateway's
+/// own origin, where the widget lives.
+const ACTIVE: [&str; 8] = [
+    "text/html",
+    "application/xhtml+xml",
+    "image/svg+xml",
+    "text/xml",
+    "application/xml",
+    "text/javascript",
+    "application/javascript",
+    "application/ecmascript",
+];

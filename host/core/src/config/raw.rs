@@ -1,0 +1,230 @@
+//! The shape of the files, as serde reads it.
+//!
+//! Owns which keys exist and of what TOML type they are. Deliberately holds no
+//! defaults and judges no value: everything is optional here, `check` decides.
+//! Invariant: an unknown key is an error, at every level but the adapter's own
+//! `[settings]`.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+
+/// `kefu.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Main {
+    pub(super) server: Server,
+    pub(super) admin: Admin,
+    pub(super) store: Store,
+    pub(super) plugins: Plugins,
+    pub(super) media: Media,
+    pub(super) limits: Limits,
+    pub(super) log: Log,
+    pub(super) apps: BTreeMap<String, App>,
+    pub(super) desks: BTreeMap<String, Desk>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Server {
+    pub(super) listen: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) limits: ServerLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct ServerLimits {
+    pub(super) max_body: Option<String>,
+    pub(super) max_header: Option<String>,
+    pub(super) header_timeout: Option<String>,
+    pub(super) request_timeout: Option<String>,
+    pub(super) max_connections: Option<i64>,
+    pub(super) shutdown_grace: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Admin {
+    pub(super) listen: Option<String>,
+    pub(super) token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Store {
+    pub(super) url: Option<String>,
+    pub(super) session_cache: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Plugins {
+    pub(super) dir: Option<String>,
+    pub(super) copies: Option<String>,
+    pub(super) trust: Option<String>,
+    pub(super) keys: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Media {
+    pub(super) dir: Option<String>,
+    pub(super) url_ttl: Option<String>,
+    pub(super) image: MediaRule,
+    pub(super) voice: MediaRule,
+    pub(super) video: MediaRule,
+    pub(super) file: MediaRule,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct MediaRule {
+    pub(super) max_size: Option<String>,
+    pub(super) types: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Limits {
+    pub(super) engine_threads: Option<i64>,
+    pub(super) call_timeout: Option<String>,
+    pub(super) max_stuck_calls: Option<i64>,
+    pub(super) session_queue: Option<i64>,
+    pub(super) visitor_requests_per_second: Option<i64>,
+    pub(super) visitor_burst: Option<i64>,
+    pub(super) visitor_streams: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Log {
+    pub(super) level: Option<String>,
+    pub(super) format: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct App {
+    pub(super) secret: Option<String>,
+    pub(super) secrets: Option<Vec<String>>,
+    pub(super) origins: Option<OneOrMany>,
+    pub(super) token_ttl: Option<String>,
+    pub(super) routing: Option<AppRouting>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct AppRouting {
+    pub(super) url: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) format: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Desk {
+    pub(super) app: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) groups: Vec<Group>,
+    pub(super) routes: Vec<Route>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Group {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Route {
+    pub(super) provider: Option<String>,
+    pub(super) when: When,
+    pub(super) weight: Option<f64>,
+    pub(super) group: Option<String>,
+    pub(super) groups: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct When {
+    pub(super) app_version: Option<String>,
+    pub(super) platform: Option<OneOrMany>,
+    pub(super) channel: Option<OneOrMany>,
+}
+
+/// A file of `providers/`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Provider {
+    pub(super) id: Option<String>,
+    pub(super) plugin: Option<String>,
+    pub(super) isolation: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) limits: ProviderLimits,
+    pub(super) on_unknown: Option<String>,
+    pub(super) emoji: Option<String>,
+    pub(super) max_idle: Option<String>,
+    pub(super) drain: Option<String>,
+    pub(super) max_copies: Option<i64>,
+    pub(super) sha256: Option<OneOrMany>,
+    pub(super) settings: toml::Table,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct ProviderLimits {
+    pub(super) requests_per_second: Option<i64>,
+    pub(super) concurrency: Option<i64>,
+    pub(super) timeout: Option<String>,
+    pub(super) connect_timeout: Option<String>,
+    pub(super) max_response: Option<String>,
+    pub(super) deadline: Option<String>,
+}
+
+/// A text, or a list of them.
+#[derive(Debug, Default)]
+pub(super) struct OneOrMany {
+    pub(super) texts: Vec<String>,
+    pub(super) is_list: bool,
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+struct OneOrManyVisitor;
+
+impl<'de> Visitor<'de> for OneOrManyVisitor {
+    type Value = OneOrMany;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
+        Ok(OneOrMany {
+            texts: vec![text.to_owned()],
+            is_list: false,
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<OneOrMany, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = entries.next_element()? {
+            texts.push(text);
+        }
+        Ok(OneOrMany {
+            texts,
+            is_list: true,
+        })
+    }
+}

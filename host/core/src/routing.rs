@@ -1,0 +1,324 @@
+//! Desk and visitor → provider.
+//!
+//! Owns the choice that is made once, when a session opens: which routes are
+//! for this visitor, which one the visitor's bucket falls into, and who is next
+//! when that provider cannot serve. Deliberately knows no sessions: one that is
+//! open stays where it opened. Invariant: a pure function; the same visitor at
+//! the same desk with the same routes and the same availability is answered the
+//! same, on every node and after every restart.
+
+mod version;
+
+use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::config::{Desk, Route, Weight};
+
+pub use version::VersionRule;
+
+/// How many buckets visitors are sorted into: hundredths of a percent.
+pub const BUCKETS: u32 = 10_000;
+
+/// What is known of a visitor who opens a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteRequest<'a> {
+    /// The visitor, as the app names its user.
+    pub visitor: &'a str,
+    /// The platform the app says it runs on.
+    pub platform: Option<&'a str>,
+    /// The app's version.
+    pub app_version: Option<&'a str>,
+    /// The channel the app was installed from, or whatever it calls so.
+    pub channel: Option<&'a str>,
+    /// The group asked for, by the desk's name for it.
+    pub group: Option<&'a str>,
+}
+
+/// Whether a provider takes new sessions at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// It does.
+    Ready,
+    /// Its file or its plug-in is not there yet.
+    Waiting,
+    /// An operator paused it.
+    Paused,
+    /// Its adapter failed too often.
+    Quarantined,
+    /// The vendor does not answer.
+    Failing,
+    /// It is being taken out.
+    Draining,
+}
+
+/// Who serves, and how that came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Where the visitor falls, from 0 to 9,999.
+    pub bucket: u32,
+    /// The first of `order` that is available; `None` when there is none.
+    pub chosen: Option<Choice>,
+    /// Every route for this visitor in the order in which they are tried, the
+    /// available ones and the others. When a vendor refuses the session that
+    /// `chosen` began, the next one follows it here.
+    pub order: Vec<Choice>,
+    /// The explanation, in the order of thought.
+    pub steps: Vec<Step>,
+}
+
+/// A provider, by way of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// Who serves.
+    pub provider: ProviderId,
+    /// The route's place in the desk's list, from 0.
+    pub route_index: usize,
+    /// The vendor's group; `None` leaves it to the provider's default.
+    pub group: Option<String>,
+}
+
+/// One step of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// A condition does not hold, so the route is not for this visitor.
+    NotFor {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+        /// The key of the condition.
+        condition: &'static str,
+        /// Why it does not hold.
+        reason: String,
+    },
+    /// The route is for this visitor and takes the buckets `from..to`.
+    Share {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+        /// The first bucket it takes.
+        from: u32,
+        /// The first bucket it no longer takes.
+        to: u32,
+        /// Whether the visitor's bucket is among them.
+        hit: bool,
+    },
+    /// The shares leave the visitor's bucket out; this route takes it.
+    Rest {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+    },
+    /// The provider whose turn it was takes no sessions.
+    PassedOver {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+        /// Why it takes none.
+        availability: Availability,
+    },
+    /// This one it is.
+    Chosen {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+    },
+    /// No provider serves this visitor now.
+    Nobody,
+}
+
+/// Decides which provider a new session of this visitor opens with.
+pub fn choose(
+    desk: &Desk,
+    request: &RouteRequest<'_>,
+    available: &dyn Fn(&ProviderId) -> Availability,
+) -> Decision {
+    let bucket = bucket(&desk.app, &desk.id, request.visitor);
+    let mut steps = Vec::new();
+    let matching = matching_routes(desk, request, &mut steps);
+    let first = first_by_share(&matching, bucket, &mut steps);
+    let order = failover_order(&matching, first);
+    let chosen = order.iter().find(|(route_index, route)| {
+        let (route_index, provider) = (*route_index, route.provider.clone());
+        match available(&provider) {
+            Availability::Ready => {
+                steps.push(Step::Chosen {
+                    route: route_index,
+                    provider,
+                });
+                true
+            }
+            availability => {
+                steps.push(Step::PassedOver {
+                    route: route_index,
+                    provider,
+                    availability,
+                });
+                false
+            }
+        }
+    });
+    if chosen.is_none() {
+        steps.push(Step::Nobody);
+    }
+    let to_choice = |(route_index, route): &(usize, &Route)| Choice {
+        provider: route.provider.clone(),
+        route_index: *route_index,
+        group: vendor_group(route, request.group),
+    };
+    Decision {
+        bucket,
+        chosen: chosen.map(to_choice),
+        order: order.iter().map(to_choice).collect(),
+        steps,
+    }
+}
+
+/// Where a visitor falls at a desk, from 0 to 9,999: the first eight bytes of
+/// SHA-256 over app, desk and visitor, taken as one big-endian number.
+pub fn bucket(app: &AppId, desk: &DeskId, visitor: &str) -> u32 {
+    let digest = Sha256::new()
+        .chain_update(app.as_str())
+        .chain_update([0])
+        .chain_update(desk.as_str())
+        .chain_update([0])
+        .chain_update(visitor)
+        .finalize();
+    let start: [u8; 8] = digest[..8].try_into().expect("a SHA-256 has 32 bytes");
+    u32::try_from(u64::from_be_bytes(start) % u64::from(BUCKETS))
+        .expect("a remainder of 10,000 fits")
+}
+
+/// The vendor's group for a session that takes this route: the one asked for,
+/// in the vendor's words; else the route's; else `None`, the provider's own
+/// default. A name that the route does not translate is the vendor's already.
+pub fn vendor_group(route: &Route, requested: Option<&str>) -> Option<String> {
+    match requested {
+        Some(name) => Some(
+            route
+                .groups
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| name.to_owned()),
+        ),
+        None => route.group.clone(),
+    }
+}
+
+/// The routes whose conditions hold, with their places.
+fn matching_routes<'a>(
+    desk: &'a Desk,
+    request: &RouteRequest<'_>,
+    steps: &mut Vec<Step>,
+) -> Vec<(usize, &'a Route)> {
+    let mut matching = Vec::with_capacity(desk.routes.len());
+    for (index, route) in desk.routes.iter().enumerate() {
+        match check_conditions(route, request) {
+            Ok(()) => matching.push((index, route)),
+            Err((condition, reason)) => {
+                let provider = route.provider.clone();
+                steps.push(Step::NotFor {
+                    route: index,
+                    provider,
+                    condition,
+                    reason,
+                });
+            }
+        }
+    }
+    matching
+}
+
+fn check_conditions(
+    route: &Route,
+    request: &RouteRequest<'_>,
+) -> Result<(), (&'static str, String)> {
+    let when = &route.when;
+    if let Some(rule) = &when.app_version {
+        rule.check(request.app_version)
+            .map_err(|reason| ("app_version", reason))?;
+    }
+    check_listed(
+        "platform",
+        &when.platform,
+        request.platform,
+        str::eq_ignore_ascii_case,
+    )?;
+    check_listed("channel", &when.channel, request.channel, |one, other| {
+        one == other
+    })
+}
+
+fn check_listed(
+    condition: &'static str,
+    listed: &[String],
+    given: Option<&str>,
+    same: fn(&str, &str) -> bool,
+) -> Result<(), (&'static str, String)> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    match given {
+        Some(given) if listed.iter().any(|one| same(one, given)) => Ok(()),
+        Some(given) => Err((
+            condition,
+            format!("the {condition} {given:?} is none of {}", listed.join(", ")),
+        )),
+        None => Err((condition, format!("the app sent no {condition}"))),
+    }
+}
+
+/// The place in `matching` of the route that the bucket falls to.
+fn first_by_share(
+    matching: &[(usize, &Route)],
+    bucket: u32,
+    steps: &mut Vec<Step>,
+) -> Option<usize> {
+    let mut from = 0;
+    let mut first = None;
+    for (place, (index, route)) in matching.iter().enumerate() {
+        let to = route
+            .weight
+            .map_or(BUCKETS, |weight| (from + weight.buckets()).min(BUCKETS));
+        let hit = (from..to).contains(&bucket);
+        steps.push(Step::Share {
+            route: *index,
+            provider: route.provider.clone(),
+            from,
+            to,
+            hit,
+        });
+        if hit {
+            first = Some(place);
+        }
+        from = to;
+    }
+    first.or_else(|| {
+        // Shares that do not add up: the last route that has one takes the
+        // rest, so that raising any weight still moves nobody towards the end.
+        let has_share = |(_, route): &(usize, &Route)| route.weight != Some(Weight::ZERO);
+        let place = matching.iter().rposition(has_share)?;
+        let (index, route) = matching.get(place)?;
+        steps.push(Step::Rest {
+            route: *index,
+            provider: route.provider.clone(),
+        });
+        Some(place)
+    })
+}
+
+/// The chosen route, those after it in order, then those before it.
+fn failover_order<'a>(
+    matching: &[(usize, &'a Route)],
+    first: Option<usize>,
+) -> Vec<(usize, &'a Route)> {
+    let (before, from_first) = matching.split_at(first.unwrap_or(0));
+    from_first.iter().chain(before).copied().collect()
+}

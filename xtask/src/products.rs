@@ -1,0 +1,228 @@
+//! What tests and the demo run: the gateway, the simulators, the plug-in files.
+//!
+//! Owns which packages these are and where their files end up. Takes every
+//! path from cargo's own messages.
+//!
+//! Plug-ins are built one package at a time, as a vendor builds one: with no
+//! other package in the same build, no feature of an adapter is switched on or
+//! off by a neighbour. They have a target folder of their own, because a
+//! `.so` has no hash in its name: `cargo test` and `cargo build` write the same
+//! file from different features, and cargo takes either for up to date. For
+//! the same reason a file is copied away right after the build that made it.
+
+use crate::cargo::{self, Artifact};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// One way to build one plug-in.
+struct Plugin {
+    package: &'static str,
+    /// The name the file is staged under.
+    file: &'static str,
+    feature: Option<&'static str>,
+    /// Built with panics that end the process.
+    abort: bool,
+}
+
+impl Plugin {
+    const fn new(package: &'static str, file: &'static str) -> Self {
+        Self {
+            package,
+            file,
+            feature: None,
+            abort: false,
+        }
+    }
+
+    /// The library's name at cargo: the file's, or chaos for its variants.
+    fn library(&self) -> &'static str {
+        match self.package {
+            "kefu-chaos" => "kefu_chaos",
+            _ => self.file.trim_start_matches("lib").trim_end_matches(".so"),
+        }
+    }
+
+    fn cargo_args(&self, target: &str) -> Vec<String> {
+        let command = if self.abort { "rustc" } else { "build" };
+        let mut args = vec![
+            command,
+            "--package",
+            self.package,
+            "--lib",
+            "--target-dir",
+            target,
+        ];
+        if let Some(feature) = self.feature {
+            args.extend(["--features", feature]);
+        }
+        if self.abort {
+            // Of this crate alone: what it depends on need not be compiled again.
+            args.extend(["--", "-C", "panic=abort"]);
+        }
+        args.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// The adapters of both vendors, as the demo loads them.
+const VENDORS: [Plugin; 2] = [
+    Plugin::new("kefu-adapter-zhichi", "libkefu_zhichi.so"),
+    Plugin::new("kefu-adapter-jiaxin", "libkefu_jiaxin.so"),
+];
+
+/// What only tests load.
+const FOR_TESTS: [Plugin; 5] = [
+    Plugin::new("kefu-adapter-minimal", "libkefu_minimal.so"),
+    Plugin::new("kefu-chaos", "libkefu_chaos.so"),
+    Plugin {
+        feature: Some("newer-major"),
+        ..Plugin::new("kefu-chaos", "libkefu_chaos_newer_major.so")
+    },
+    Plugin {
+        feature: Some("other-layout"),
+        ..Plugin::new("kefu-chaos", "libkefu_chaos_other_layout.so")
+    },
+    Plugin {
+        abort: true,
+        ..Plugin::new("kefu-chaos", "libkefu_chaos_abort.so")
+    },
+];
+
+/// The two programs.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// `kefu-gateway`.
+    pub(crate) gateway: PathBuf,
+    /// `kefu-simulators`.
+    pub(crate) simulators: PathBuf,
+}
+
+/// Builds the two programs and nothing else.
+pub(crate) fn build_programs() -> Result<Programs> {
+    programs(&cargo::build(&[
+        "build",
+        "--package",
+        "kefu-gateway",
+        "--package",
+        "kefu-simulators",
+        "--bins",
+    ])?)
+}
+
+/// Builds everything in the workspace with its tests, in one go and therefore
+/// with one set of features: what runs later compiles nothing again.
+pub(crate) fn build_workspace() -> Result<Programs> {
+    programs(&cargo::build(&["build", "--workspace", "--all-targets"])?)
+}
+
+/// Builds both vendors' plug-ins and returns the folder they are in.
+pub(crate) fn build_vendor_plugins() -> Result<PathBuf> {
+    build_plugins(&VENDORS)
+}
+
+/// Builds every plug-in that tests load and returns the folder they are in.
+pub(crate) fn build_all_plugins() -> Result<PathBuf> {
+    build_plugins(&VENDORS)?;
+    build_plugins(&FOR_TESTS)
+}
+
+/// Builds what tests need and prints the paths.
+pub(crate) fn print_built() -> Result<()> {
+    let programs = build_programs()?;
+    let plugins = build_all_plugins()?;
+    let paths = json!({ "gateway": programs.gateway, "simulators": programs.simulators, "plugins": plugins });
+    crate::say(&paths.to_string());
+    Ok(())
+}
+
+/// The file names of both vendors' plug-ins.
+pub(crate) fn vendor_files() -> impl Iterator<Item = &'static str> {
+    VENDORS.iter().map(|plugin| plugin.file)
+}
+
+fn programs(artifacts: &[Artifact]) -> Result<Programs> {
+    let find = |name: &str| {
+        let is_it = |artifact: &&Artifact| {
+            artifact.name == name
+                && !artifact.test
+                && artifact.kinds.iter().any(|kind| kind == "bin")
+        };
+        let artifact = artifacts.iter().find(is_it);
+        let file = artifact.and_then(|artifact| artifact.files.first());
+        file.cloned()
+            .with_context(|| format!("cargo built no program {name}"))
+    };
+    Ok(Programs {
+        gateway: find("kefu-gateway")?,
+        simulators: find("kefu-simulators")?,
+    })
+}
+
+fn build_plugins(plugins: &[Plugin]) -> Result<PathBuf> {
+    let target = cargo::target_dir()?.join("plug-ins");
+    let staged = target.join("staged");
+    fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
+    // Several test programs may ask at the same time.
+    let lock = File::create(target.join("staged.lock"))
+        .context("making the lock of the plug-in folder")?;
+    lock.lock().context("locking the plug-in folder")?;
+    for plugin in plugins {
+        build_plugin(plugin, &target, &staged)
+            .with_context(|| format!("building {} from {}", plugin.file, plugin.package))?;
+    }
+    Ok(staged)
+}
+
+/// Builds one plug-in and copies it to its name.
+///
+/// Builds of one package with different features write one file. When cargo
+/// says that it compiled nothing, that file may be another variant's; then the
+/// copy of the time when it was compiled stands. A note on disk covers the
+/// moment between build and copy: while it lies there, no copy is trusted.
+fn build_plugin(plugin: &Plugin, target: &Path, staged: &Path) -> Result<()> {
+    let copy = staged.join(plugin.file);
+    let note = staged.join(format!("{}.building", plugin.file));
+    if note.exists() || !copy.exists() {
+        compile_again(plugin, target)?;
+    }
+    File::create(&note).with_context(|| format!("making {}", note.display()))?;
+    let built = cargo::build(&plugin.cargo_args(&target.to_string_lossy()))?;
+    let is_it = |artifact: &&Artifact| artifact.name == plugin.library() && !artifact.test;
+    let artifact = built
+        .iter()
+        .find(is_it)
+        .context("cargo built no such library")?;
+    if plugin.package.starts_with("kefu-adapter-")
+        && !artifact.features.iter().any(|name| name == "export")
+    {
+        bail!("it was built without its feature \"export\", so nothing could load it");
+    }
+    let is_library = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "so");
+    let file = artifact
+        .files
+        .iter()
+        .find(is_library)
+        .context("cargo names no .so file")?;
+    if !artifact.fresh || !copy.exists() {
+        let fresh = copy.with_extension("new");
+        fs::copy(file, &fresh).with_context(|| format!("copying {}", file.display()))?;
+        fs::rename(&fresh, &copy).with_context(|| format!("naming {}", copy.display()))?;
+    }
+    fs::remove_file(&note).with_context(|| format!("removing {}", note.display()))
+}
+
+/// Makes cargo forget that it ever compiled this package.
+fn compile_again(plugin: &Plugin, target: &Path) -> Result<()> {
+    let target = target.to_string_lossy();
+    let mut clean = cargo::cargo(&[
+        "clean",
+        "--quiet",
+        "--package",
+        plugin.package,
+        "--target-dir",
+        &target,
+    ]);
+    clean.stdout(std::process::Stdio::null());
+    cargo::run(clean)
+}

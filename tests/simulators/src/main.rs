@@ -1,2 +1,167 @@
-//! To be written.
-fn main() {}
+//! Starts the simulators and the demo's application server.
+//!
+//! Owns the command line and the `ready` line. Invariant: the line is printed
+//! only when every address in it accepts connections.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Parser;
+use kefu_simulators::app::{self, AppConfig, GatewayUrl};
+use kefu_simulators::{Settings, jiaxin, zhichi};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Simulators of customer-service vendors, for tests and the demo.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Start the 智齿 simulator here; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    zhichi: Option<SocketAddr>,
+    /// Start the 佳信 simulator here
+    #[arg(long, value_name = "ADDR")]
+    jiaxin: Option<SocketAddr>,
+    /// Start the demo application here
+    #[arg(long, value_name = "ADDR")]
+    app: Option<SocketAddr>,
+    /// 智齿: the appid of the token call
+    #[arg(long, default_value = "demo-app")]
+    zhichi_app_id: String,
+    /// 智齿: the key that signs the token call
+    #[arg(long, default_value = "demo-key")]
+    zhichi_app_key: String,
+    /// 智齿: where pushes go, secret path segment included
+    #[arg(long, value_name = "URL")]
+    zhichi_callback: Option<String>,
+    /// 佳信: secrets (whsec_…); the first signs, all are accepted
+    #[arg(long, value_name = "SECRET", default_values_t = jiaxin::Config::default().secrets)]
+    jiaxin_secret: Vec<String>,
+    /// 佳信: orgName
+    #[arg(long, default_value = "demo")]
+    jiaxin_org: String,
+    /// 佳信: appName
+    #[arg(long, default_value = "kefu")]
+    jiaxin_app: String,
+    /// 佳信: where events go
+    #[arg(long, value_name = "URL")]
+    jiaxin_callback: Option<String>,
+    /// Settings of both vendors, as a JSON merge patch of `GET /control`'s
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    settings: String,
+    /// The gateway that the demo application uses; may be told later
+    #[arg(long, value_name = "URL")]
+    gateway: Option<String>,
+    /// The demo application's key at the gateway
+    #[arg(long, default_value = "demo")]
+    app_key: String,
+    /// The demo application's secret at the gateway
+    #[arg(long, default_value = "demo-secret-demo-secret-demo-secret")]
+    app_secret: String,
+    /// The desk that the demo page opens
+    #[arg(long, default_value = "support")]
+    desk: String,
+    /// Exit when standard input is closed
+    #[arg(long)]
+    exit_with_stdin: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    // Installed before anything is announced: a signal right after `ready` counts.
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let nothing_named =
+        arguments.zhichi.is_none() && arguments.jiaxin.is_none() && arguments.app.is_none();
+    let wanted = |named: Option<SocketAddr>| named.or(nothing_named.then_some(any));
+    let patch: Value =
+        serde_json::from_str(&arguments.settings).context("--settings is no JSON")?;
+    let settings = Settings::default()
+        .patched(&patch)
+        .map_err(anyhow::Error::msg)
+        .context("--settings")?;
+
+    let mut ready = json!({"event": "ready"});
+    let mut handles = Vec::new();
+    if let Some(listen) = wanted(arguments.zhichi) {
+        let config = zhichi::Config {
+            app_id: arguments.zhichi_app_id,
+            app_key: arguments.zhichi_app_key,
+            callback: arguments.zhichi_callback,
+            settings: settings.clone(),
+        };
+        let handle = zhichi::start(listen, config).await?;
+        ready["zhichi"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.jiaxin) {
+        let config = jiaxin::Config {
+            secrets: arguments.jiaxin_secret,
+            org: arguments.jiaxin_org,
+            app: arguments.jiaxin_app,
+            callback: arguments.jiaxin_callback,
+            settings,
+        };
+        let handle = jiaxin::start(listen, config).await?;
+        ready["jiaxin"] = json!(handle.url);
+        handles.push(handle);
+    }
+    let mut application = None;
+    if let Some(listen) = wanted(arguments.app) {
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("listening on {listen}"))?;
+        ready["app"] = json!(format!("http://{}", listener.local_addr()?));
+        let gateway = match &arguments.gateway {
+            Some(url) => GatewayUrl::known(url)?,
+            None => GatewayUrl::default(),
+        };
+        let config = AppConfig {
+            gateway,
+            app_key: arguments.app_key,
+            app_secret: arguments.app_secret,
+            desk: arguments.desk,
+        };
+        application = Some(tokio::spawn(app::serve(listener, config)));
+    }
+    announce(&ready)?;
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stdin_closed(), if arguments.exit_with_stdin => {}
+    }
+    if let Some(application) = application {
+        application.abort();
+    }
+    drop(handles);
+    Ok(())
+}
+
+fn announce(ready: &Value) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{ready}").context("printing the ready line")?;
+    stdout.flush().context("printing the ready line")
+}
+
+/// Waits on a thread of its own: a blocked read must not hold up the shutdown.
+async fn stdin_closed() {
+    let (done, closed) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1024];
+        while matches!(std::io::stdin().read(&mut buffer), Ok(read) if read > 0) {}
+        let _ = done.send(());
+    });
+    let _ = closed.await;
+}

@@ -1,36 +1,32 @@
-//! One turn of one session: what an event does here, and what the vendor's
-//! answers mean.
+//! One turn of one session: what the visitor does, in SDP's words.
 //!
-//! Owns the course of a session: which announcements move it, in which order
-//! their effects come, and what a refusal leads to. Invariant: it asks for no
-//! move that the state machine forbids; an announcement that comes too late to
-//! be true is noted and dropped.
+//! Owns the requests. What the vendor announces is in [`course`](crate::course),
+//! what its answers mean in [`answers`](crate::answers). Invariant of all
+//! three: they ask for no move that the state machine forbids.
 
 use std::marker::PhantomData;
 
 use kefu_plugin_api::prelude::{
-    AdapterError, AgentChange, CallResult, Capabilities, Client, Content, Effect, EndReason,
-    Evaluation, EvaluationTarget, Event, Exit, GroupId, HttpResponse, Incoming, Message,
-    MessageStatus, ProviderEvent, Sender, SenderKind, Session, SessionState, Visitor,
+    AdapterError, Capabilities, Client, Effect, EndReason, Evaluation, Event, Exit, GroupId,
+    Message, ProviderEvent, Session, SessionState, Visitor,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     call::{CallName, Op, call},
-    config::{Config, Leave},
+    config::Config,
     flavour::{Account, Arrival, Flavour},
     state::State,
     translate::{self, Told},
-    wire::{Left, Mode, Reply, Standing, Transferred, code},
 };
 
 /// A turn under way.
 pub(crate) struct Turn<'a, F> {
     account: &'a Account,
-    session: &'a mut Session<State>,
+    pub(crate) session: &'a mut Session<State>,
     /// Where the session stands after the effects so far.
-    standing: SessionState,
-    effects: Vec<Effect>,
+    pub(crate) standing: SessionState,
+    pub(crate) effects: Vec<Effect>,
     flavour: PhantomData<F>,
 }
 
@@ -78,7 +74,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
                 let (data, _) = self.arrival(&visitor, &client);
                 self.call(Op::Update, data);
             }
-            Event::FromProvider { event } => self.from_provider(event)?,
+            Event::FromProvider { event } => self.take_told(event)?,
             Event::CallFinished { call, result, .. } => {
                 if let Some(name) = CallName::read(call.as_str()) {
                     self.finished(&name, result);
@@ -163,7 +159,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
         self.effects.push(call.into());
     }
 
-    fn from_provider(&mut self, event: ProviderEvent) -> Result<(), AdapterError> {
+    fn take_told(&mut self, event: ProviderEvent) -> Result<(), AdapterError> {
         match event {
             ProviderEvent::Other { name, data } => {
                 // It was readable when it was received; a newer generation may
@@ -178,293 +174,8 @@ impl<'a, F: Flavour> Turn<'a, F> {
         Ok(())
     }
 
-    /// What the vendor told, in a callback or in a reply.
-    fn told(&mut self, told: Told) {
-        match told {
-            // News of a queue that the visitor has left is no news.
-            Told::Neutral(ProviderEvent::Queue { .. }) if self.standing != SessionState::Queued => {
-            }
-            Told::Neutral(event) => self.effects.extend(Effect::from_provider(event)),
-            Told::Standing(standing) => self.stand(*standing),
-            Told::Transferred(transferred) => self.transfer(transferred),
-            Told::Invited(invited) => {
-                let target = translate::target(&invited);
-                self.effects.push(Effect::Invite {
-                    target,
-                    form: invited.form,
-                });
-            }
-            Told::Ended(ended) => {
-                if ended.evaluate {
-                    self.effects.push(Effect::Invite {
-                        target: EvaluationTarget::Human,
-                        form: None,
-                    });
-                }
-                self.close(translate::end_reason(&ended));
-            }
-            Told::Config(config) => self.configure(*config),
-        }
-    }
-
-    /// Moves the session to where the vendor says it stands.
-    fn stand(&mut self, standing: Standing) {
-        self.name(standing.session_id);
-        if let Some(config) = standing.config {
-            self.configure(config);
-        }
-        let Some(mode) = standing.mode else { return };
-        match (self.standing, mode) {
-            (SessionState::Ended, _) => return,
-            (SessionState::Human, Mode::Robot) => {
-                self.session.note(
-                    "the vendor announced the robot after a human; there is no way back, ignored",
-                );
-                return;
-            }
-            _ => {}
-        }
-        let moved = self.standing != mode.state();
-        if moved {
-            self.standing = mode.state();
-            let agent = standing.agent.clone().filter(|_| mode == Mode::Human);
-            self.effects.push(Effect::SetState {
-                state: mode.state(),
-                agent,
-                reason: None,
-            });
-        }
-        if mode == Mode::Human
-            && let Some(agent) = standing.agent
-        {
-            let known = self.session.state.agent.replace(agent.clone());
-            if !moved && known.is_some_and(|known| known.id != agent.id) {
-                self.effects.push(Effect::Agent {
-                    event: AgentChange::Transferred,
-                    agent,
-                });
-            }
-        }
-        if let (Mode::Queued, Some(queue)) = (mode, standing.queue) {
-            self.effects.push(Effect::Queue { queue });
-        }
-        self.greet(mode, standing.greeting);
-        if moved || standing.leave_message.is_some() {
-            self.offer_leave_message(mode, standing.leave_message);
-        }
-    }
-
-    fn transfer(&mut self, transferred: Transferred) {
-        if self.standing == SessionState::Ended {
-            return;
-        }
-        self.name(transferred.new_session_id);
-        let agent = transferred.to_agent;
-        self.session.state.agent = Some(agent.clone());
-        if self.standing != SessionState::Human {
-            self.standing = SessionState::Human;
-            let agent = Some(agent.clone());
-            self.effects.push(Effect::SetState {
-                state: SessionState::Human,
-                agent,
-                reason: None,
-            });
-        }
-        self.effects.push(Effect::Agent {
-            event: AgentChange::Transferred,
-            agent,
-        });
-        self.greet(Mode::Human, transferred.greeting);
-    }
-
-    /// The welcome of a mode is a message like any other.
-    fn greet(&mut self, mode: Mode, greeting: Option<String>) {
-        let Some(text) = greeting.filter(|text| !text.is_empty()) else {
-            return;
-        };
-        let from = match mode {
-            Mode::Robot => Sender {
-                name: self.robot_name(),
-                ..Sender::of(SenderKind::Robot)
-            },
-            Mode::Human => self
-                .session
-                .state
-                .agent
-                .clone()
-                .map_or(Sender::of(SenderKind::Agent), Sender::agent),
-            Mode::Queued | Mode::Unattended => Sender::of(SenderKind::System),
-        };
-        self.effects
-            .push(Effect::deliver(Incoming::new(from, Content::text(text))));
-    }
-
-    fn offer_leave_message(&mut self, mode: Mode, told: Option<Leave>) {
-        let differs = told.is_some();
-        let leave = told
-            .or_else(|| self.config().leave_message)
-            .unwrap_or_default();
-        if leave.offers(mode) {
-            let form = differs.then(|| leave.rules());
-            self.effects.push(Effect::OfferLeaveMessage { form });
-        }
-    }
-
-    fn name(&mut self, session_id: Option<String>) {
-        if let Some(id) = session_id.filter(|id| self.session.state.session_id.as_ref() != Some(id))
-        {
-            self.session.state.session_id = Some(id.clone());
-            self.effects.push(Effect::Name { vendor_session: id });
-        }
-    }
-
-    fn configure(&mut self, newer: Config) {
-        self.session.state.config.take(newer);
-        let config = self.config();
-        let capabilities = Some(Box::new(config.capabilities(F::unlisted)));
-        self.effects.push(Effect::Capabilities {
-            capabilities,
-            config: Some(config.session_config()),
-        });
-    }
-
-    fn close(&mut self, reason: EndReason) {
-        if self.standing != SessionState::Ended {
-            self.standing = SessionState::Ended;
-            self.effects.push(Effect::Close { reason });
-        }
-    }
-
-    /// What a finished call means.
-    fn finished(&mut self, name: &CallName, result: CallResult) {
-        match result {
-            CallResult::Answered { response } => match reply(&response) {
-                Ok(reply) => self.answered(name, reply),
-                Err(detail) => {
-                    // A broken answer with a good status: it may well have been taken.
-                    let status = if response.is_success() {
-                        MessageStatus::Unknown
-                    } else {
-                        MessageStatus::Failed
-                    };
-                    self.tell_fate(name, status, &detail);
-                    self.failed(name, &detail);
-                }
-            },
-            // The host tells the fate of a message that got no answer.
-            CallResult::NotSent { detail } | CallResult::Unknown { detail } => {
-                self.failed(name, &detail)
-            }
-            _ => self.failed(name, "a result that is newer than this adapter"),
-        }
-    }
-
-    fn answered(&mut self, name: &CallName, reply: Reply) {
-        if reply.code != code::OK {
-            self.refused(name, &reply);
-            return;
-        }
-        if let Err(detail) = self.succeeded(name, &reply) {
-            self.failed(name, &detail);
-            return;
-        }
-        for event in reply.events {
-            let (event_name, data) = F::event(event.event.into_text(), event.data);
-            match Told::read(&event_name, &data) {
-                Ok(Some(told)) => self.told(told),
-                Ok(None) => {}
-                Err(error) => self
-                    .session
-                    .note(format!("an event in a reply was dropped: {error}")),
-            }
-        }
-    }
-
-    fn succeeded(&mut self, name: &CallName, reply: &Reply) -> Result<(), String> {
-        let shape =
-            |error: serde_json::Error| format!("data of the reply: {}", translate::masked(&error));
-        match name.op {
-            Op::Open => {
-                let mut standing: Standing = reply.data().map_err(shape)?;
-                if standing.session_id.is_none() || standing.mode.is_none() {
-                    return Err("data of the reply: `session_id` or `mode` is missing".to_owned());
-                }
-                // A callback may have overtaken the reply; what it said is newer.
-                if self.standing != SessionState::Opening {
-                    standing.mode = None;
-                }
-                self.stand(standing);
-            }
-            Op::Send => self
-                .effects
-                .extend(name.message.clone().map(Effect::delivered)),
-            Op::ToHuman => {
-                let mut standing: Standing = reply.data().map_err(shape)?;
-                let result = standing
-                    .result
-                    .ok_or("data of the reply: `result` is missing")?;
-                standing.mode = Some(result.mode());
-                self.stand(standing);
-            }
-            Op::Leave => {
-                let left: Left = reply.data().map_err(shape)?;
-                if left.ended {
-                    self.close(EndReason::Visitor);
-                }
-            }
-            Op::Evaluate | Op::LeaveMessage | Op::Update | Op::Typing | Op::Read => {}
-        }
-        Ok(())
-    }
-
-    /// The vendor said no.
-    fn refused(&mut self, name: &CallName, reply: &Reply) {
-        let detail = format!("code {}: {}", reply.code, reply.msg);
-        self.tell_fate(name, MessageStatus::Failed, &detail);
-        // What the session is at the vendor comes before what becomes of the call.
-        match (name.op, reply.code) {
-            (Op::Evaluate, _) => {}
-            (Op::Leave, code::UNKNOWN_SESSION | code::SESSION_ENDED) => {
-                self.close(EndReason::Visitor)
-            }
-            (_, code::UNKNOWN_SESSION) => self.close(EndReason::ProviderError),
-            (_, code::SESSION_ENDED) => self.close(EndReason::Idle),
-            (_, code::BLOCKED) => self.close(EndReason::Blocked),
-            _ => {}
-        }
-        self.failed(name, &detail);
-    }
-
-    /// A call that led nowhere.
-    fn failed(&mut self, name: &CallName, detail: &str) {
-        self.session
-            .note(format!("{} failed: {detail}", name.op.as_str()));
-        match name.op {
-            Op::Open if self.standing == SessionState::Opening => {
-                self.close(EndReason::ProviderError)
-            }
-            Op::ToHuman if self.standing != SessionState::Ended => {
-                let from = Sender::of(SenderKind::System);
-                self.effects.push(Effect::deliver(Incoming::new(
-                    from,
-                    Content::text(NO_HUMAN),
-                )));
-            }
-            _ => {}
-        }
-    }
-
-    fn tell_fate(&mut self, name: &CallName, status: MessageStatus, detail: &str) {
-        let detail = Some(detail.to_owned());
-        let fate = name.message.clone().map(|message| Effect::Status {
-            message,
-            status,
-            detail,
-        });
-        self.effects.extend(fate);
-    }
-
-    fn config(&self) -> Config {
+    /// What this session allows now.
+    pub(crate) fn config(&self) -> Config {
         let mut config = F::defaults();
         config.take(self.session.state.config.clone());
         config
@@ -472,26 +183,6 @@ impl<'a, F: Flavour> Turn<'a, F> {
 
     fn capabilities(&self) -> Capabilities {
         self.config().capabilities(F::unlisted)
-    }
-
-    fn robot_name(&self) -> Option<String> {
-        self.config().robot??.name
-    }
-}
-
-/// Shown when a wish for a human could not even be put to the vendor.
-const NO_HUMAN: &str =
-    "转人工未成功，请稍后再试。No human agent could be reached, please try again.";
-
-/// Reads the vendor's answer. The body's code wins over the status, which is
-/// only the transport's summary of it.
-fn reply(response: &HttpResponse) -> Result<Reply, String> {
-    match response.json::<Reply>() {
-        Ok(reply) if response.is_success() || reply.code != code::OK => Ok(reply),
-        _ => Err(format!(
-            "HTTP {} without a readable SDP reply",
-            response.status
-        )),
     }
 }
 

@@ -11,13 +11,17 @@
 //! | [`webhooks`] | who may call back |
 //! | [`call`] | requests to the vendor |
 //! | [`translate`] | the vendor's events and profiles ⇄ neutral words |
-//! | `conversation` | the course of a session |
+//! | `conversation` | a turn: what the visitor does |
+//! | `course` | what the vendor announces |
+//! | `answers` | what the vendor answers |
 //! | [`state`] | what a session remembers |
 
 pub mod adapter;
+mod answers;
 pub mod call;
 pub mod config;
 mod conversation;
+mod course;
 pub mod flavour;
 pub mod state;
 pub mod translate;

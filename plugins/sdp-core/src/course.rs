@@ -1,0 +1,178 @@
+//! The course of a session: what the vendor announces, and what it does here.
+//!
+//! Owns which announcements move a session and in which order their effects
+//! come. An announcement that comes too late to be true is noted and dropped.
+
+use kefu_plugin_api::prelude::*;
+
+use crate::{
+    config::{Config, Leave},
+    conversation::Turn,
+    flavour::Flavour,
+    translate::{self, Told},
+    wire::{Mode, Standing, Transferred},
+};
+
+impl<F: Flavour> Turn<'_, F> {
+    /// What the vendor told, in a callback or in a reply.
+    pub(crate) fn told(&mut self, told: Told) {
+        match told {
+            // News of a queue that the visitor has left is no news.
+            Told::Neutral(ProviderEvent::Queue { .. }) if self.standing != SessionState::Queued => {
+            }
+            Told::Neutral(event) => self.effects.extend(Effect::from_provider(event)),
+            Told::Standing(standing) => self.stand(*standing),
+            Told::Transferred(transferred) => self.transfer(transferred),
+            Told::Invited(invited) => {
+                let target = translate::target(&invited);
+                self.effects.push(Effect::Invite {
+                    target,
+                    form: invited.form,
+                });
+            }
+            Told::Ended(ended) => {
+                if ended.evaluate {
+                    self.effects.push(Effect::Invite {
+                        target: EvaluationTarget::Human,
+                        form: None,
+                    });
+                }
+                self.close(translate::end_reason(&ended));
+            }
+            Told::Config(config) => self.configure(*config),
+        }
+    }
+
+    /// Moves the session to where the vendor says it stands.
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        self.name(standing.session_id);
+        if let Some(config) = standing.config {
+            self.configure(config);
+        }
+        let Some(mode) = standing.mode else { return };
+        match (self.standing, mode) {
+            (SessionState::Ended, _) => return,
+            (SessionState::Human, Mode::Robot) => {
+                self.session.note(
+                    "the vendor announced the robot after a human; there is no way back, ignored",
+                );
+                return;
+            }
+            _ => {}
+        }
+        let moved = self.standing != mode.state();
+        if moved {
+            self.standing = mode.state();
+            let agent = standing.agent.clone().filter(|_| mode == Mode::Human);
+            self.effects.push(Effect::SetState {
+                state: mode.state(),
+                agent,
+                reason: None,
+            });
+        }
+        if mode == Mode::Human
+            && let Some(agent) = standing.agent
+        {
+            let known = self.session.state.agent.replace(agent.clone());
+            if !moved && known.is_some_and(|known| known.id != agent.id) {
+                self.effects.push(Effect::Agent {
+                    event: AgentChange::Transferred,
+                    agent,
+                });
+            }
+        }
+        if let (Mode::Queued, Some(queue)) = (mode, standing.queue) {
+            self.effects.push(Effect::Queue { queue });
+        }
+        self.greet(mode, standing.greeting);
+        if moved || standing.leave_message.is_some() {
+            self.offer_leave_message(mode, standing.leave_message);
+        }
+    }
+
+    fn transfer(&mut self, transferred: Transferred) {
+        if self.standing == SessionState::Ended {
+            return;
+        }
+        self.name(transferred.new_session_id);
+        let agent = transferred.to_agent;
+        self.session.state.agent = Some(agent.clone());
+        if self.standing != SessionState::Human {
+            self.standing = SessionState::Human;
+            let agent = Some(agent.clone());
+            self.effects.push(Effect::SetState {
+                state: SessionState::Human,
+                agent,
+                reason: None,
+            });
+        }
+        self.effects.push(Effect::Agent {
+            event: AgentChange::Transferred,
+            agent,
+        });
+        self.greet(Mode::Human, transferred.greeting);
+    }
+
+    /// The welcome of a mode is a message like any other.
+    fn greet(&mut self, mode: Mode, greeting: Option<String>) {
+        let Some(text) = greeting.filter(|text| !text.is_empty()) else {
+            return;
+        };
+        let from = match mode {
+            Mode::Robot => Sender {
+                name: self.robot_name(),
+                ..Sender::of(SenderKind::Robot)
+            },
+            Mode::Human => self
+                .session
+                .state
+                .agent
+                .clone()
+                .map_or(Sender::of(SenderKind::Agent), Sender::agent),
+            Mode::Queued | Mode::Unattended => Sender::of(SenderKind::System),
+        };
+        self.effects
+            .push(Effect::deliver(Incoming::new(from, Content::text(text))));
+    }
+
+    fn offer_leave_message(&mut self, mode: Mode, told: Option<Leave>) {
+        let differs = told.is_some();
+        let leave = told
+            .or_else(|| self.config().leave_message)
+            .unwrap_or_default();
+        if leave.offers(mode) {
+            let form = differs.then(|| leave.rules());
+            self.effects.push(Effect::OfferLeaveMessage { form });
+        }
+    }
+
+    fn name(&mut self, session_id: Option<String>) {
+        if let Some(id) = session_id.filter(|id| self.session.state.session_id.as_ref() != Some(id))
+        {
+            self.session.state.session_id = Some(id.clone());
+            self.effects.push(Effect::Name { vendor_session: id });
+        }
+    }
+
+    fn configure(&mut self, newer: Config) {
+        self.session.state.config.take(newer);
+        let config = self.config();
+        let capabilities = Some(Box::new(config.capabilities(F::unlisted)));
+        self.effects.push(Effect::Capabilities {
+            capabilities,
+            config: Some(config.session_config()),
+        });
+    }
+
+    /// Ends the session, unless it has ended.
+    pub(crate) fn close(&mut self, reason: EndReason) {
+        if self.standing != SessionState::Ended {
+            self.standing = SessionState::Ended;
+            self.effects.push(Effect::Close { reason });
+        }
+    }
+
+    fn robot_name(&self) -> Option<String> {
+        self.config().robot??.name
+    }
+}

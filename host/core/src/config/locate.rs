@@ -147,12 +147,16 @@ pub(super) fn line_column(text: &str, offset: usize) -> (usize, usize) {
 /// What a message may show of a value: the file's own words, shortened; of a
 /// secret only the name of the variable it comes from.
 fn quote(path: &str, value: &DeValue<'_>, source: &str) -> Option<String> {
+    let secret = is_secret(path);
     let whole = match value {
         DeValue::Table(_) => return None,
-        DeValue::Array(_) if is_secret(path) => return None,
-        DeValue::String(text) if is_secret(path) && !is_reference(text) => {
-            return Some("\"…\"".to_owned());
+        DeValue::Array(entries)
+            if secret || entries.iter().any(|entry| entry.get_ref().is_table()) =>
+        {
+            return None;
         }
+        DeValue::String(text) if secret && is_reference(text) => source,
+        _ if secret => return Some("\"…\"".to_owned()),
         _ => source,
     };
     let line = whole.lines().next().unwrap_or_default();

@@ -39,12 +39,12 @@ pub(super) struct Server {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct ServerLimits {
-    pub(super) max_body: Option<String>,
-    pub(super) max_header: Option<String>,
-    pub(super) header_timeout: Option<String>,
-    pub(super) request_timeout: Option<String>,
+    pub(super) max_body: Option<Size>,
+    pub(super) max_header: Option<Size>,
+    pub(super) header_timeout: Option<Time>,
+    pub(super) request_timeout: Option<Time>,
     pub(super) max_connections: Option<i64>,
-    pub(super) shutdown_grace: Option<String>,
+    pub(super) shutdown_grace: Option<Time>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,7 +74,7 @@ pub(super) struct Plugins {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Media {
     pub(super) dir: Option<String>,
-    pub(super) url_ttl: Option<String>,
+    pub(super) url_ttl: Option<Time>,
     pub(super) image: MediaRule,
     pub(super) voice: MediaRule,
     pub(super) video: MediaRule,
@@ -84,7 +84,7 @@ pub(super) struct Media {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct MediaRule {
-    pub(super) max_size: Option<String>,
+    pub(super) max_size: Option<Size>,
     pub(super) types: Option<Vec<String>>,
 }
 
@@ -92,7 +92,7 @@ pub(super) struct MediaRule {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Limits {
     pub(super) engine_threads: Option<i64>,
-    pub(super) call_timeout: Option<String>,
+    pub(super) call_timeout: Option<Time>,
     pub(super) max_stuck_calls: Option<i64>,
     pub(super) session_queue: Option<i64>,
     pub(super) visitor_requests_per_second: Option<i64>,
@@ -113,7 +113,7 @@ pub(super) struct App {
     pub(super) secret: Option<String>,
     pub(super) secrets: Option<Vec<String>>,
     pub(super) origins: Option<OneOrMany>,
-    pub(super) token_ttl: Option<String>,
+    pub(super) token_ttl: Option<Time>,
     pub(super) routing: Option<AppRouting>,
 }
 
@@ -170,8 +170,8 @@ pub(super) struct Provider {
     pub(super) limits: ProviderLimits,
     pub(super) on_unknown: Option<String>,
     pub(super) emoji: Option<String>,
-    pub(super) max_idle: Option<String>,
-    pub(super) drain: Option<String>,
+    pub(super) max_idle: Option<Time>,
+    pub(super) drain: Option<Time>,
     pub(super) max_copies: Option<i64>,
     pub(super) sha256: Option<OneOrMany>,
     pub(super) settings: toml::Table,
@@ -182,10 +182,49 @@ pub(super) struct Provider {
 pub(super) struct ProviderLimits {
     pub(super) requests_per_second: Option<i64>,
     pub(super) concurrency: Option<i64>,
-    pub(super) timeout: Option<String>,
-    pub(super) connect_timeout: Option<String>,
-    pub(super) max_response: Option<String>,
-    pub(super) deadline: Option<String>,
+    pub(super) timeout: Option<Time>,
+    pub(super) connect_timeout: Option<Time>,
+    pub(super) max_response: Option<Size>,
+    pub(super) deadline: Option<Time>,
+}
+
+/// A time, not yet read. Its own type for the sake of one message: a bare
+/// number is what is written most often instead.
+#[derive(Debug)]
+pub(super) struct Time(pub(super) String);
+
+/// A size, not yet read.
+#[derive(Debug)]
+pub(super) struct Size(pub(super) String);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(A_TIME)).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(A_SIZE)).map(Self)
+    }
+}
+
+pub(super) const A_TIME: &str = "a time in quotes, such as \"10s\"";
+pub(super) const A_SIZE: &str = "a size in quotes, such as \"1MiB\"";
+
+/// Any text, announced as what it stands for.
+struct Text(&'static str);
+
+impl Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
 }
 
 /// A text, or a list of them.

@@ -64,7 +64,7 @@ fn format(value: u64, units: &[(&str, u64)]) -> String {
     let smallest = units.last().expect("every kind has units");
     let (unit, factor) = units
         .iter()
-        .find(|(_, factor)| value != 0 && value % factor == 0)
+        .find(|(_, factor)| value != 0 && value.is_multiple_of(*factor))
         .unwrap_or(smallest);
     format!("{}{unit}", value / factor)
 }

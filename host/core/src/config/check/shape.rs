@@ -14,6 +14,7 @@ use super::{Checker, ConfigError, ConfigErrors, Severity};
 use crate::config::{
     error::suggest,
     locate::{child, line_column},
+    raw,
 };
 
 /// Parses a text that may be no TOML at all.
@@ -84,6 +85,8 @@ fn note_mismatch(checker: &mut Checker, key: &str, message: &str) {
         .map(|(_, expected)| expected)
     {
         Some("a string") => "a text in quotes",
+        Some(raw::A_TIME) => raw::A_TIME,
+        Some(raw::A_SIZE) => raw::A_SIZE,
         Some("i64") => "a whole number",
         Some("f64") => "a number",
         Some("a sequence") => "a list",

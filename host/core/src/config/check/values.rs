@@ -11,6 +11,7 @@ use kefu_plugin_api::Secret;
 use super::Checker;
 use crate::config::{
     error::{list, suggest},
+    raw::{Size, Time},
     units::{format_duration, format_size, parse_duration, parse_size},
 };
 
@@ -46,7 +47,7 @@ impl Checker {
     pub(super) fn duration(
         &mut self,
         key: &str,
-        value: Option<String>,
+        value: Option<Time>,
         default: &str,
         from: &str,
         to: &str,
@@ -54,7 +55,9 @@ impl Checker {
         let limits = [default, from, to]
             .map(|text| parse_duration(text).expect("limits in the code are well-formed"));
         let [default, from, to] = limits;
-        let Some(text) = value else { return default };
+        let Some(Time(text)) = value else {
+            return default;
+        };
         match parse_duration(&text) {
             Ok(time) if (from..=to).contains(&time) => return time,
             Ok(_) => self.error(
@@ -74,7 +77,7 @@ impl Checker {
     pub(super) fn size(
         &mut self,
         key: &str,
-        value: Option<String>,
+        value: Option<Size>,
         default: &str,
         from: &str,
         to: &str,
@@ -82,7 +85,9 @@ impl Checker {
         let limits = [default, from, to]
             .map(|text| parse_size(text).expect("limits in the code are well-formed"));
         let [default, from, to] = limits;
-        let Some(text) = value else { return default };
+        let Some(Size(text)) = value else {
+            return default;
+        };
         match parse_size(&text) {
             Ok(size) if (from..=to).contains(&size) => return size,
             Ok(_) => self.error(
@@ -226,7 +231,7 @@ impl Checker {
         let names: Vec<&str> = names.into_iter().collect();
         if !names.contains(&name) {
             let right = match suggest(name, names) {
-                none if none.is_empty() => format!("there is no {what} at all"),
+                none if none.is_empty() => "there is none".to_owned(),
                 suggestion => suggestion,
             };
             self.error(key, format!("names no {what}"), right);

@@ -1,0 +1,456 @@
+//! Configuration files, whole: what is accepted, and the exact words for what
+//! is not.
+//!
+//! Each file in `invalid/` stands beside the text of its errors; the files in
+//! `valid/` are accepted, and those with warnings have their text beside them.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read fixtures from disk, and one that cannot be read is a failed test"
+)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use kefu_core::config::{
+    CheckedFile, Config, ConfigError, ConfigErrors, Difference, Isolation, Lookup, Main, NoLookup,
+    Origins, Provider, PushFormat, Severity, StoreUrl, Trust, Weight, assemble, check_main,
+    check_provider, diff,
+};
+use serde_json::json;
+
+#[test]
+fn every_invalid_file_is_refused_with_the_text_beside_it() {
+    let mut wrong = Vec::new();
+    for path in toml_files("invalid") {
+        let expected = fs::read_to_string(path.with_extension("error")).unwrap_or_default();
+        let actual = match check(&path) {
+            Ok(_) => "(accepted)".to_owned(),
+            Err(errors) => errors.to_string(),
+        };
+        if actual.trim() != expected.trim() {
+            wrong.push(format!(
+                "--- {}\nexpected:\n{}\nactual:\n{actual}\n",
+                path.display(),
+                expected.trim()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_valid_file_is_accepted_with_the_warnings_beside_it() {
+    for path in toml_files("valid") {
+        let expected = fs::read_to_string(path.with_extension("warnings")).unwrap_or_default();
+        let warnings = check(&path)
+            .unwrap_or_else(|errors| panic!("{} is refused:\n{errors}", path.display()));
+        assert_eq!(
+            ConfigErrors(warnings).to_string(),
+            expected.trim(),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn no_error_shows_a_secret_or_the_content_of_a_variable() {
+    for path in toml_files("invalid") {
+        let Err(errors) = check(&path) else { continue };
+        let shown = format!(
+            "{errors} {errors:?} {}",
+            serde_json::to_string(&errors).unwrap()
+        );
+        for secret in [
+            "hunter2",
+            "a-literal-",
+            "not-a-webhook",
+            "admin-token-of-tests",
+            "127.0.0.9",
+        ] {
+            assert!(!shown.contains(secret), "{}: {shown}", path.display());
+        }
+    }
+}
+
+#[test]
+fn checked_settings_show_no_secret_when_printed() {
+    let main = main_of(&fixture("valid/two-vendors-at-one-desk.toml"));
+    let provider = provider_of(&fixture("valid/provider-full.toml"));
+    let shown = format!("{main:?} {provider:?}");
+    for secret in [
+        "admin-token-from-a-file",
+        "demo-secret",
+        "whsec_",
+        "127.0.0.9",
+    ] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn the_main_file_becomes_settings_that_need_no_further_checking() {
+    let main = main_of(&fixture("valid/two-vendors-at-one-desk.toml")).settings;
+    assert_eq!(
+        main.server.public_url.as_deref(),
+        Some("https://kefu.example.com")
+    );
+    assert!(main.server.trusts("10.9.8.7".parse().unwrap()));
+    assert!(!main.server.trusts("127.0.0.1".parse().unwrap()));
+    assert_eq!(main.admin.token.expose(), "admin-token-from-a-file");
+    assert_eq!(
+        main.store.url,
+        StoreUrl::Sqlite {
+            path: "conf/data/kefu.db".into()
+        }
+    );
+    assert_eq!(main.plugins.dir, Path::new("conf/adapters"));
+    assert_eq!(main.plugins.copies, Path::new("conf/data/plugins"));
+    assert_eq!(main.plugins.trust, Trust::Any);
+    let app = main.apps.values().next().unwrap();
+    assert_eq!(app.signing_secret().expose(), "demo-secret");
+    assert_eq!(app.token_ttl, Duration::from_secs(30 * 86_400));
+    assert_eq!(
+        app.origins,
+        Origins::Listed(vec!["https://app.example.com".into()])
+    );
+    assert!(app.origins.allow("https://app.example.com"));
+    assert!(!app.origins.allow("https://app.example.com.evil.example"));
+    assert_eq!(
+        app.routing.as_ref().unwrap().format,
+        PushFormat::StandardWebhooks
+    );
+    let desk = main.desks.values().next().unwrap();
+    assert_eq!(
+        (desk.title.as_str(), desk.groups[0].name.as_str()),
+        ("在线客服", "售前")
+    );
+    assert_eq!(desk.routes[0].weight, Some(Weight::hundredths(1250)));
+    assert_eq!(desk.routes[0].when.platform, ["ios"]);
+    assert_eq!(desk.routes[0].groups["sales"], "1001");
+    assert_eq!(desk.routes[1].weight, None);
+}
+
+#[test]
+fn a_provider_file_becomes_settings_and_passes_the_adapters_section_through() {
+    let provider = provider_of(&fixture("valid/provider-full.toml")).settings;
+    assert_eq!(provider.isolation, Isolation::Process);
+    assert!(provider.hosts[1].allows("127.0.0.1", 8443));
+    assert_eq!(
+        provider.emoji.as_deref(),
+        Some(Path::new("emoji/zhichi.toml"))
+    );
+    assert_eq!(provider.drain, Duration::ZERO);
+    assert_eq!(
+        provider.sha256[1],
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    let expected = json!({
+        "app_key": INJECTION,
+        "since": "2026-01-31",
+        "nested": {"list": [1, 2.5, true, {"a": "${plain}"}]},
+    });
+    assert_eq!(provider.settings.expose(), &expected);
+}
+
+#[test]
+fn a_short_connect_time_follows_a_short_timeout() {
+    let text = "id = \"a\"\nplugin = \"a.so\"\nlimits = { timeout = \"1s\" }\n";
+    let limits = check_provider("a.toml", text, &NoLookup)
+        .unwrap()
+        .settings
+        .limits;
+    assert_eq!(limits.connect_timeout, Duration::from_secs(1));
+}
+
+#[test]
+fn media_are_known_by_their_content_type() {
+    let media = main_of(&fixture("valid/minimal.toml")).settings.media;
+    assert_eq!(media.rule_for("image/png").unwrap().1.max_size, 10 << 20);
+    assert_eq!(media.rule_for("text/html"), None);
+    assert_eq!(media.max_size(), 50 << 20);
+}
+
+#[test]
+fn a_route_to_a_provider_that_is_not_there_waits() {
+    let (config, problems) = assemble(
+        main_of(&fixture("valid/two-vendors-at-one-desk.toml")),
+        vec![zhichi("a.toml")],
+    );
+    assert_eq!(config.providers.len(), 1);
+    let expected = "conf/two-vendors-at-one-desk.toml:29:1: warning: desks.support.routes[0].provider = \"jiaxin\": is \
+                    waiting: no valid file in providers/ describes this provider; known: `zhichi`";
+    assert_eq!(texts(&problems), [expected]);
+}
+
+#[test]
+fn of_two_files_with_one_id_the_later_is_refused() {
+    let (config, problems) = assemble(minimal(), vec![zhichi("a.toml"), zhichi("b.toml")]);
+    assert_eq!(config.providers.len(), 1);
+    let expected = "b.toml:1:1: id = \"zhichi\": another file, a.toml, describes a provider of this id; give it another id";
+    assert_eq!(texts(&problems), [expected]);
+    assert_eq!(problems[0].severity, Severity::Error);
+}
+
+#[test]
+fn a_provider_without_a_digest_is_warned_about_where_only_listed_files_are_trusted() {
+    let text = "[admin]\ntoken = \"${KEFU_ADMIN_TOKEN}\"\n[plugins]\ntrust = \"listed\"\n";
+    let main = check_main("kefu.toml", text, &Known).unwrap();
+    let (_, problems) = assemble(main, vec![zhichi("a.toml")]);
+    let expected = "a.toml:1:1: warning: sha256: is missing, so its plug-in will not be loaded: only listed files are \
+                    trusted; add what `sha256sum` prints for the plug-in";
+    assert_eq!(texts(&problems), [expected]);
+}
+
+#[test]
+fn the_shipped_files_show_the_defaults() {
+    let shipped = shipped_config();
+    let minimal = check_main(
+        "config/kefu.toml",
+        "admin = { token = \"${KEFU_ADMIN_TOKEN}\" }",
+        &Known,
+    )
+    .unwrap();
+    let apps = shipped.main.apps.clone();
+    let desks = shipped.main.desks.clone();
+    assert_eq!(
+        shipped.main,
+        Main {
+            apps,
+            desks,
+            ..minimal.settings
+        }
+    );
+    for (id, provider) in &shipped.providers {
+        let text = format!("id = \"{id}\"\nplugin = \"{}\"\n", provider.plugin);
+        let defaults = check_provider("config/providers/x.toml", &text, &NoLookup)
+            .unwrap()
+            .settings;
+        let hosts = provider.hosts.clone();
+        let settings = provider.settings.clone();
+        assert_eq!(
+            *provider,
+            Provider {
+                hosts,
+                settings,
+                ..defaults
+            }
+        );
+    }
+}
+
+#[test]
+fn the_shipped_files_show_every_key() {
+    let main = fs::read_to_string(shipped("kefu.toml")).unwrap();
+    let headers = [
+        "",
+        "[server]",
+        "[server.limits]",
+        "[admin]",
+        "[store]",
+        "[plugins]",
+        "[media]",
+        "[media.image]",
+        "[limits]",
+        "[log]",
+        "[apps.demo]",
+        "[apps.demo.routing]",
+        "[desks.support]",
+        "[[desks.support.groups]]",
+        "[[desks.support.routes]]",
+        "[[desks.support.routes]]\n[desks.support.routes.when]",
+    ];
+    for header in headers {
+        assert_shown(
+            &main,
+            &known_keys(header, |text| check_main("x", text, &Known).map(drop)),
+        );
+    }
+    for file in ["providers/zhichi.toml", "providers/jiaxin.toml"] {
+        let text = fs::read_to_string(shipped(file)).unwrap();
+        for header in ["", "[limits]"] {
+            assert_shown(
+                &text,
+                &known_keys(header, |text| check_provider("x", text, &Known).map(drop)),
+            );
+        }
+    }
+}
+
+#[test]
+fn changes_are_named_one_by_one() {
+    let old = shipped_config();
+    assert!(diff(&old, &old).is_empty());
+    let mut new = old.clone();
+    new.main.limits.session_queue += 1;
+    let desk = new.main.desks.values_mut().next().unwrap();
+    desk.routes[0].weight = Some(Weight::percent(20));
+    new.providers.retain(|id, _| id.as_str() != "jiaxin");
+    new.providers.values_mut().next().unwrap().max_copies = 1;
+    let other = zhichi("other.toml").settings;
+    new.providers.insert("other".into(), other);
+    let changes = diff(&old, &new);
+    assert_eq!(changes.sections, BTreeSet::from(["limits"]));
+    assert_eq!(
+        changes.desks.get(&"support".into()),
+        Some(&Difference::Changed)
+    );
+    assert!(changes.apps.is_empty());
+    let providers: Vec<_> = changes
+        .providers
+        .iter()
+        .map(|(id, change)| (id.as_str(), *change))
+        .collect();
+    assert_eq!(
+        providers,
+        [
+            ("jiaxin", Difference::Removed),
+            ("other", Difference::Added),
+            ("zhichi", Difference::Changed)
+        ]
+    );
+}
+
+/// What the variables and files of the fixtures hold.
+struct Known;
+
+/// A value that would add a key, were it ever parsed.
+const INJECTION: &str = "127.0.0.9:1\"\n[store]\nurl = \"sqlite:elsewhere";
+
+impl Lookup for Known {
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = match name {
+            "KEFU_ADMIN_TOKEN" => "admin-token-of-tests",
+            "KEFU_DEMO_SECRET" => "demo-secret",
+            "KEFU_PUSH_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "KEFU_INJECTION" => INJECTION,
+            "ZHICHI_APP_ID" | "ZHICHI_APP_KEY" | "ZHICHI_PUSH_SECRET" => "zhichi-value",
+            "JIAXIN_BASE_URL" | "JIAXIN_SECRET" | "JIAXIN_ORG" | "JIAXIN_APP" => "jiaxin-value",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        match path.to_str() {
+            Some("conf/secrets/admin") => Ok("admin-token-from-a-file\n".to_owned()),
+            _ => Err("no such file".to_owned()),
+        }
+    }
+}
+
+fn check(path: &Path) -> Result<Vec<ConfigError>, ConfigErrors> {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    if name.starts_with("provider-") {
+        check_provider(name, &text, &Known).map(|file| file.warnings)
+    } else {
+        let lookup = Known;
+        check_main(&format!("conf/{name}"), &text, &lookup).map(|file| file.warnings)
+    }
+}
+
+fn main_of(path: &Path) -> CheckedFile<Main> {
+    let name = format!("conf/{}", path.file_name().unwrap().to_str().unwrap());
+    check_main(&name, &fs::read_to_string(path).unwrap(), &Known).unwrap()
+}
+
+fn provider_of(path: &Path) -> CheckedFile<Provider> {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    check_provider(name, &fs::read_to_string(path).unwrap(), &Known).unwrap()
+}
+
+fn minimal() -> CheckedFile<Main> {
+    main_of(&fixture("valid/minimal.toml"))
+}
+
+fn zhichi(file: &str) -> CheckedFile<Provider> {
+    check_provider(
+        file,
+        "id = \"zhichi\"\nplugin = \"libkefu_zhichi.so\"\n",
+        &NoLookup,
+    )
+    .unwrap()
+}
+
+fn texts(problems: &[ConfigError]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn shipped_config() -> Config {
+    let text = fs::read_to_string(shipped("kefu.toml")).unwrap();
+    let main = check_main("config/kefu.toml", &text, &Known).unwrap();
+    let providers = ["zhichi", "jiaxin"].map(|name| {
+        let text = fs::read_to_string(shipped(&format!("providers/{name}.toml"))).unwrap();
+        check_provider(&format!("config/providers/{name}.toml"), &text, &Known).unwrap()
+    });
+    let (config, problems) = assemble(main, providers.into());
+    assert_eq!(texts(&problems), [""; 0]);
+    config
+}
+
+/// The keys that a section takes, from the error about one it does not.
+fn known_keys(header: &str, check: impl Fn(&str) -> Result<(), ConfigErrors>) -> Vec<String> {
+    let errors = check(&format!("{header}\nqqqqqqqqqqqq = 1\n")).unwrap_err();
+    let unknown = errors
+        .0
+        .iter()
+        .find(|error| error.problem == "unknown key")
+        .expect("the key is unknown");
+    let names = unknown
+        .right
+        .strip_prefix("known: ")
+        .expect("no key is like it");
+    names
+        .split(", ")
+        .map(|name| name.trim_matches('`').to_owned())
+        .collect()
+}
+
+fn assert_shown(text: &str, keys: &[String]) {
+    for key in keys {
+        let patterns = [
+            format!("\n{key} = "),
+            format!("# {key} = "),
+            format!("{{ {key} = "),
+            format!(", {key} = "),
+        ];
+        let headers = [format!("[{key}]"), format!("[{key}."), format!(".{key}]")];
+        let shown = patterns
+            .iter()
+            .chain(&headers)
+            .any(|pattern| text.contains(pattern.as_str()));
+        assert!(shown, "the key `{key}` is not shown");
+    }
+}
+
+fn toml_files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(fixture(folder)).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "there are fixtures in {folder}");
+    files
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/fixtures/config")
+        .join(name)
+}
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../config")
+        .join(name)
+}

@@ -108,6 +108,11 @@ fn a_callback_that_overtakes_the_handshake_wins() {
 }
 
 #[test]
+fn an_agent_who_comes_before_the_reply_stays() {
+    play(include_str!("fixtures/overtaken_replies.json"));
+}
+
+#[test]
 fn the_vendor_may_allow_more_during_a_session() {
     play(include_str!("fixtures/capabilities_changed.json"));
 }

@@ -40,6 +40,7 @@ impl<F: Flavour> Turn<'_, F> {
     }
 
     fn answered(&mut self, name: &CallName, reply: Reply) {
+        self.in_reply = true;
         if reply.code != code::OK {
             self.refused(name, &reply);
             return;
@@ -123,7 +124,7 @@ impl<F: Flavour> Turn<'_, F> {
             Op::Open if self.standing == SessionState::Opening => {
                 self.close(EndReason::ProviderError)
             }
-            Op::ToHuman if self.standing != SessionState::Ended => {
+            Op::ToHuman if !matches!(self.standing, SessionState::Human | SessionState::Ended) => {
                 let from = Sender::of(SenderKind::System);
                 self.effects.push(Effect::deliver(Incoming::new(
                     from,

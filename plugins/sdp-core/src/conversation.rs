@@ -27,6 +27,8 @@ pub(crate) struct Turn<'a, F> {
     /// Where the session stands after the effects so far.
     pub(crate) standing: SessionState,
     pub(crate) effects: Vec<Effect>,
+    /// Whether the vendor speaks in a reply, which a callback may overtake.
+    pub(crate) in_reply: bool,
     flavour: PhantomData<F>,
 }
 
@@ -38,6 +40,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
             session,
             standing,
             effects: Vec::new(),
+            in_reply: false,
             flavour: PhantomData,
         }
     }
@@ -68,7 +71,8 @@ impl<'a, F: Flavour> Turn<'a, F> {
             }
             Event::Exited {} => self.exit(),
             Event::Typing {} => self.optional(Op::Typing, json!({"typing": true})),
-            Event::Read { message } => self.optional(Op::Read, json!({"up_to": message})),
+            // Its id is the gateway's; the vendor would not know it.
+            Event::Read { .. } => self.optional(Op::Read, json!({})),
             Event::ProfileChanged { visitor } => {
                 let client = self.session.view().client.clone();
                 let (data, _) = self.arrival(&visitor, &client);

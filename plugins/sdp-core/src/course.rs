@@ -16,6 +16,18 @@ use crate::{
 impl<F: Flavour> Turn<'_, F> {
     /// What the vendor told, in a callback or in a reply.
     pub(crate) fn told(&mut self, told: Told) {
+        // After the end only what was said still counts; it comes as late.
+        let said = matches!(
+            &told,
+            Told::Neutral(
+                ProviderEvent::Message { .. }
+                    | ProviderEvent::Recalled { .. }
+                    | ProviderEvent::Read { .. }
+            )
+        );
+        if self.standing == SessionState::Ended && !said {
+            return;
+        }
         match told {
             // News of a queue that the visitor has left is no news.
             Told::Neutral(ProviderEvent::Queue { .. }) if self.standing != SessionState::Queued => {
@@ -45,20 +57,19 @@ impl<F: Flavour> Turn<'_, F> {
 
     /// Moves the session to where the vendor says it stands.
     pub(crate) fn stand(&mut self, standing: Standing) {
+        if self.standing == SessionState::Ended {
+            return;
+        }
         self.name(standing.session_id);
         if let Some(config) = standing.config {
             self.configure(config);
         }
         let Some(mode) = standing.mode else { return };
-        match (self.standing, mode) {
-            (SessionState::Ended, _) => return,
-            (SessionState::Human, Mode::Robot) => {
-                self.session.note(
-                    "the vendor announced the robot after a human; there is no way back, ignored",
-                );
-                return;
-            }
-            _ => {}
+        if let Some(reason) = self.overtaken(mode) {
+            self.session.note(format!(
+                "the vendor's announcement of a mode was ignored: {reason}"
+            ));
+            return;
         }
         let moved = self.standing != mode.state();
         if moved {
@@ -90,10 +101,22 @@ impl<F: Flavour> Turn<'_, F> {
         }
     }
 
-    fn transfer(&mut self, transferred: Transferred) {
-        if self.standing == SessionState::Ended {
-            return;
+    /// Why an announced mode cannot be true any more, if it cannot.
+    fn overtaken(&self, mode: Mode) -> Option<&'static str> {
+        match (self.standing, mode) {
+            (SessionState::Human, Mode::Robot) => {
+                Some("there is no way back from a human to the robot")
+            }
+            // The agent's coming was announced by a callback while the reply
+            // was still on its way.
+            (SessionState::Human, Mode::Queued | Mode::Unattended) if self.in_reply => {
+                Some("an agent came before the reply did")
+            }
+            _ => None,
         }
+    }
+
+    fn transfer(&mut self, transferred: Transferred) {
         self.name(transferred.new_session_id);
         let agent = transferred.to_agent;
         self.session.state.agent = Some(agent.clone());

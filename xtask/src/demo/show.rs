@@ -1,0 +1,139 @@
+//! What the demo tells: `demo.json` for programs, a page of text for people.
+
+use super::setup::{APP, DESKS, Secrets, Vendors};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// Where everything is.
+pub(crate) struct Addresses {
+    /// The public listener.
+    pub(crate) gateway: String,
+    /// The operators' listener.
+    pub(crate) admin: String,
+    pub(crate) vendors: Vendors,
+    pub(crate) secrets: Secrets,
+}
+
+impl Addresses {
+    /// From the gateway's ready line and what is known already.
+    pub(crate) fn new(ready: &Value, vendors: Vendors, secrets: Secrets) -> Result<Self> {
+        let url = |key: &str| {
+            let url = ready[key].as_str().map(str::to_owned);
+            url.with_context(|| format!("the gateway's ready line has no {key}: {ready}"))
+        };
+        Ok(Self {
+            gateway: url("public")?,
+            admin: url("admin")?,
+            vendors,
+            secrets,
+        })
+    }
+
+    /// The chat page.
+    pub(crate) fn page(&self) -> String {
+        format!("{}/", self.vendors.app)
+    }
+
+    /// Writes `demo.json` in one step, so that whoever waits for it reads all of it.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let fresh = path.with_extension("new");
+        let text = serde_json::to_string_pretty(&self.json()).context("printing demo.json")?;
+        fs::write(&fresh, text + "\n")
+            .and_then(|()| fs::rename(&fresh, path))
+            .with_context(|| format!("writing {}", path.display()))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "gateway": self.gateway,
+            "admin": self.admin,
+            "admin_token": self.secrets.admin,
+            "page": self.page(),
+            "apps": { APP: { "key": APP, "secret": self.secrets.app } },
+            "desks": DESKS,
+            "simulators": { "zhichi": self.vendors.zhichi, "jiaxin": self.vendors.jiaxin },
+            // The demo's own process: ending it ends all of it.
+            "pid": std::process::id(),
+        })
+    }
+
+    /// The page of text.
+    pub(crate) fn describe(&self, dir: &Path) -> String {
+        let Self {
+            gateway,
+            admin,
+            vendors,
+            secrets,
+        } = self;
+        let page = self.page();
+        format!(
+            r#"
+The demo is running. 演示已启动。
+
+  Chat page         访客聊天页        {page}
+    at 智齿 only    只用智齿          {page}?desk=zhichi
+    at 佳信 only    只用佳信          {page}?desk=jiaxin
+  Agent desk 智齿   智齿坐席工作台    {zhichi}/desk
+  Agent desk 佳信   佳信坐席工作台    {jiaxin}/desk
+  Visitor API       访客接口          {gateway}/openapi.json
+  Admin API         管理接口          {admin}/admin/v1/providers
+    its token       管理令牌          {token}
+  Files and logs    文件与日志        {dir}
+
+Ask for a human on the chat page, accept on the agent desk.
+在聊天页输入“人工”转人工，在坐席工作台接入。
+
+By hand, as an app does it 用命令行体验：
+
+  TOKEN=$(curl -s '{page}token?visitor=alice' | sed 's/.*"token":"\([^"]*\)".*/\1/')
+  curl -s {gateway}/v1/sessions -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"desk":"support"}}'
+  curl -s {admin}/admin/v1/providers -H 'Authorization: Bearer {token}'
+
+Ctrl-C stops everything. 按 Ctrl-C 全部停止。
+"#,
+            zhichi = vendors.zhichi,
+            jiaxin = vendors.jiaxin,
+            token = secrets.admin,
+            dir = dir.display(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn demo_json_has_exactly_the_keys_that_programs_rely_on() -> Result<()> {
+        let ready = json!({ "event": "ready", "zhichi": "http://z", "jiaxin": "http://j", "app": "http://a" });
+        let gateway = json!({ "event": "ready", "public": "http://g", "admin": "http://m" });
+        let addresses = Addresses::new(&gateway, Vendors::from_ready(&ready)?, Secrets::fresh()?)?;
+        let json = addresses.json();
+        let keys: Vec<&str> = json
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        let expected = [
+            "admin",
+            "admin_token",
+            "apps",
+            "desks",
+            "gateway",
+            "page",
+            "pid",
+            "simulators",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!(json["apps"]["demo"]["key"], "demo");
+        assert_eq!(
+            json["simulators"],
+            json!({ "zhichi": "http://z", "jiaxin": "http://j" })
+        );
+        assert_eq!(json["desks"][0], "support");
+        Ok(())
+    }
+}

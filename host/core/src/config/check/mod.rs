@@ -6,8 +6,10 @@
 //! out by those who use it. Invariant: either all of a file is valid, or the
 //! caller gets its errors and no settings.
 
+mod apps;
 mod desks;
 mod gateway;
+mod media;
 mod provider;
 mod shape;
 mod values;

@@ -1,0 +1,176 @@
+//! Checks of apps.
+//!
+//! Owns what an app may be called, how its secrets look and which pages may use
+//! it. Deliberately checks no token; that is the edge's. Invariant: an app that
+//! passes has at least one secret that is long enough to sign with.
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::{Secret, ids::AppId};
+
+use super::Checker;
+use crate::config::{
+    App, AppRouting, Origins, PushFormat,
+    address::{parse_origin, parse_url},
+    locate::child,
+    raw::{self, OneOrMany},
+};
+
+/// RongCloud's own app secrets are short, and apps bring theirs along.
+const SHORTEST_APP_SECRET: usize = 8;
+
+pub(super) fn check(
+    checker: &mut Checker,
+    raw: BTreeMap<String, raw::App>,
+) -> BTreeMap<AppId, App> {
+    raw.into_iter()
+        .map(|(name, raw)| {
+            let key = child("apps", &name);
+            checker.id(&key, &name, true);
+            (AppId::new(&name), app(checker, &key, &name, raw))
+        })
+        .collect()
+}
+
+fn app(checker: &mut Checker, key: &str, name: &str, raw: raw::App) -> App {
+    App {
+        key: AppId::new(name),
+        secrets: app_secrets(checker, key, raw.secret, raw.secrets),
+        origins: origins(
+            checker,
+            &format!("{key}.origins"),
+            raw.origins.unwrap_or_default(),
+        ),
+        token_ttl: checker.duration(
+            &format!("{key}.token_ttl"),
+            raw.token_ttl,
+            "30d",
+            "1m",
+            "3650d",
+        ),
+        routing: raw
+            .routing
+            .map(|raw| app_routing(checker, &format!("{key}.routing"), raw)),
+    }
+}
+
+fn app_secrets(
+    checker: &mut Checker,
+    key: &str,
+    one: Option<String>,
+    many: Option<Vec<String>>,
+) -> Vec<Secret> {
+    let right = "set the text that the app's server signs visitor tokens with, such as \"${KEFU_APP_SECRET}\"";
+    match (one, many) {
+        (Some(_), Some(_)) => {
+            checker.error(
+                &format!("{key}.secrets"),
+                "stands beside `secret`",
+                "keep one of the two",
+            );
+            vec![]
+        }
+        (None, Some(many)) if many.is_empty() => {
+            checker.error(&format!("{key}.secrets"), "is empty", right);
+            vec![]
+        }
+        (None, Some(many)) => many
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| {
+                checker.secret(
+                    &format!("{key}.secrets[{index}]"),
+                    Some(text),
+                    SHORTEST_APP_SECRET,
+                    right,
+                )
+            })
+            .collect(),
+        (one, None) => {
+            vec![checker.secret(&format!("{key}.secret"), one, SHORTEST_APP_SECRET, right)]
+        }
+    }
+}
+
+fn origins(checker: &mut Checker, key: &str, raw: OneOrMany) -> Origins {
+    if raw.texts.iter().any(|text| text == "*") {
+        if raw.texts.len() > 1 {
+            checker.error(
+                key,
+                "lists other origins beside \"*\"",
+                "keep \"*\" alone, or remove it",
+            );
+        } else {
+            checker.warn(
+                key,
+                "lets any web page use this app with a token it got hold of",
+                "list the app's own pages",
+            );
+        }
+        return Origins::Any;
+    }
+    let right = "use scheme and host as a browser sends them, such as \"https://app.example.com\"";
+    Origins::Listed(checker.parsed(
+        key,
+        raw.texts,
+        raw.is_list,
+        parse_origin,
+        "is not an origin",
+        right,
+    ))
+}
+
+fn app_routing(checker: &mut Checker, key: &str, raw: raw::AppRouting) -> AppRouting {
+    let formats = [
+        ("standard-webhooks", PushFormat::StandardWebhooks),
+        ("rongcloud", PushFormat::RongCloud),
+    ];
+    let format = checker.choice(&format!("{key}.format"), raw.format, &formats);
+    let url_key = format!("{key}.url");
+    let right = "use the address of the app's server, such as \"https://app.example.com/kefu\"";
+    let text = checker.required(&url_key, raw.url, right);
+    let url = parse_url(&text).unwrap_or_else(|| {
+        if !text.is_empty() {
+            checker.error(&url_key, "is not a web address", right);
+        }
+        String::new()
+    });
+    let secret_key = format!("{key}.secret");
+    let secret = match format {
+        PushFormat::RongCloud => checker.secret(
+            &secret_key,
+            raw.secret,
+            SHORTEST_APP_SECRET,
+            "set the app secret that verifies the posts",
+        ),
+        PushFormat::StandardWebhooks => {
+            let right = "set `whsec_` and the base64 of 24 to 64 random bytes";
+            let secret = checker.secret(&secret_key, raw.secret, 1, right);
+            if !secret.is_empty() && !is_webhook_secret(secret.expose()) {
+                checker.error(&secret_key, "is no Standard Webhooks secret", right);
+            }
+            secret
+        }
+    };
+    AppRouting {
+        url,
+        secret,
+        format,
+    }
+}
+
+/// Whether a text is `whsec_` and the base64 of 24 to 64 bytes.
+fn is_webhook_secret(text: &str) -> bool {
+    let Some(encoded) = text.strip_prefix("whsec_") else {
+        return false;
+    };
+    let digits = encoded.trim_end_matches('=');
+    let padding = encoded.len() - digits.len();
+    let bytes = digits.len() * 3 / 4;
+    encoded.len().is_multiple_of(4)
+        && padding <= 2
+        && (24..=64).contains(&bytes)
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+}

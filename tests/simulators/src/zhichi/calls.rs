@@ -166,7 +166,11 @@ fn chat_send(platform: &Arc<Platform>, id: &str, body: &Map<String, Value>) -> R
         centre.hear(settings, id, &content, out);
         true
     });
-    success("item", json!({"status": if heard { 1 } else { 2 }}))
+    if heard {
+        success("item", json!({"status": 1}))
+    } else {
+        success("item", json!({"status": 2})).refused()
+    }
 }
 
 fn robot_chat(platform: &Arc<Platform>, id: &str, body: &Map<String, Value>) -> Reply {

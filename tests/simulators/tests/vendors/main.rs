@@ -1,0 +1,9 @@
+//! The simulators over real HTTP: what each call answers and what is pushed.
+
+mod binary;
+mod control;
+mod faults;
+mod jiaxin;
+mod pushes;
+mod support;
+mod zhichi;

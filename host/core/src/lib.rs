@@ -1,3 +1,18 @@
-//! To be written.
+//! The gateway's decisions: no socket, no file, no clock, no thread.
+//!
+//! Read [`turn`] first: it is the state machine of a session, from an input to
+//! everything that must be written together. [`routing`] chooses the provider
+//! of a new session, [`retry`] judges attempts to reach a vendor, [`command`]
+//! checks what visitors send, [`config`] what operators write. [`session`],
+//! [`log`] and [`outbox`] are the data that is kept; [`problem`] is every
+//! refusal that a visitor can meet.
+
+pub mod command;
 pub mod config;
+pub mod log;
+pub mod outbox;
+pub mod problem;
+pub mod retry;
 pub mod routing;
+pub mod session;
+pub mod turn;

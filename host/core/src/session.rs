@@ -1,0 +1,391 @@
+//! The session's record: everything the gateway remembers of one visit.
+//!
+//! Owns the record, how it is born, and how apps see it. Deliberately decides
+//! nothing: [`turn`](crate::turn) does. Invariant: a record is written whole in
+//! the commit of a turn, together with what the turn caused.
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::{
+    capability::{
+        Capabilities, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules, Queue,
+        SessionConfig, SessionState,
+    },
+    descriptor::KeyedBy,
+    event::{Client, Visitor},
+    ids::{
+        AppId, CallId, ConversationId, DeskId, GroupId, MessageId, ProviderId, SessionId, TimerId,
+        VisitorId,
+    },
+    message::{Agent, Content},
+    session::{Scope, SessionView},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::log::SessionCard;
+
+/// One visit at a desk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its id; begins with its shard.
+    pub id: SessionId,
+    /// Counted up by every commit.
+    pub version: u64,
+    /// The tenant.
+    pub app: AppId,
+    /// Where it was opened.
+    pub desk: DeskId,
+    /// Who opened it, with profile.
+    pub visitor: Visitor,
+    /// With what.
+    pub client: Client,
+    /// Whom it is pinned to.
+    pub provider: ProviderId,
+    /// The vendor's group it opens in.
+    pub group: Option<GroupId>,
+    /// Who is asked next if the provider does not take it.
+    pub fallbacks: Vec<Fallback>,
+    /// The name under which callbacks find it.
+    pub conversation: ConversationId,
+    /// The vendor's own id of it, once named.
+    pub vendor_session: Option<String>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What the app shows around it.
+    pub config: SessionConfig,
+    /// Who answers.
+    pub agent: Option<Agent>,
+    /// The place in the queue.
+    pub queue: Option<Queue>,
+    /// Whether an agent has answered in it: from then on there is no way back
+    /// to the robot.
+    pub had_human: bool,
+    /// When a robot or an agent first served it.
+    pub served_since: Option<Timestamp>,
+    /// Whether the visitor is here.
+    pub visitor_present: bool,
+    /// Numbers of the desk's messages that the visitor has not read, the
+    /// newest 99.
+    pub unread: Vec<u64>,
+    /// The desk's last message.
+    pub last_desk_message: Option<MessageId>,
+    /// The number of the last event.
+    pub last_seq: u64,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was last used by anybody.
+    pub active_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// What the adapter remembers.
+    #[serde(with = "bytes")]
+    pub adapter_state: Vec<u8>,
+    /// Which version of the adapter wrote it.
+    pub state_version: String,
+    /// Messages that wait for the handshake.
+    pub waiting: Vec<Waiting>,
+    /// A wish for a human that waits for the handshake.
+    pub human_wanted: Option<Option<GroupId>>,
+    /// What is known about rating.
+    pub rating: Rating,
+    /// A form offered for this session only.
+    pub leave_form: Option<LeaveMessageRules>,
+    /// The number of the last outbox entry.
+    pub last_entry: u64,
+    /// Calls that have not finished.
+    pub open_calls: Vec<OpenCall>,
+    /// When which timer fires.
+    pub timers: BTreeMap<TimerKey, Timestamp>,
+}
+
+/// A message that waits for the handshake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its id in the log.
+    pub id: MessageId,
+    /// What it carries.
+    pub content: Content,
+}
+
+/// A provider that is asked if the one before does not take the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// Whom.
+    pub provider: ProviderId,
+    /// In which of its groups.
+    pub group: Option<GroupId>,
+}
+
+/// A call that has not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCall {
+    /// The adapter's name for it.
+    pub id: CallId,
+    /// Its outbox entry.
+    pub number: u64,
+    /// The visitor's message that it carries.
+    pub message: Option<MessageId>,
+}
+
+/// What is known about rating in this session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rating {
+    /// The open invitation.
+    pub invited: Option<Invited>,
+    /// Whether the robot was rated.
+    pub robot_done: bool,
+    /// Whether the agent was rated.
+    pub human_done: bool,
+    /// Whether the visitor's leaving waits for the rating.
+    pub exit_waits: bool,
+}
+
+/// An open invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Whom to rate.
+    pub target: EvaluationTarget,
+    /// With what form, where it differs from the capabilities.
+    pub form: Option<HumanEvaluation>,
+}
+
+/// Whose timer it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum TimerKey {
+    /// The window for a rating closes.
+    RatingWindow,
+    /// The session may have been idle for too long.
+    Idle,
+    /// One of the adapter's.
+    Adapter(TimerId),
+}
+
+impl From<TimerKey> for String {
+    fn from(key: TimerKey) -> Self {
+        match key {
+            TimerKey::RatingWindow => "rating".into(),
+            TimerKey::Idle => "idle".into(),
+            TimerKey::Adapter(id) => format!("adapter:{id}"),
+        }
+    }
+}
+
+impl From<String> for TimerKey {
+    fn from(key: String) -> Self {
+        match (key.as_str(), key.strip_prefix("adapter:")) {
+            (_, Some(id)) => Self::Adapter(id.into()),
+            ("rating", None) => Self::RatingWindow,
+            (_, None) => Self::Idle,
+        }
+    }
+}
+
+/// What is known when a session is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The session's id, from [`session_id`].
+    pub id: SessionId,
+    /// The tenant.
+    pub app: AppId,
+    /// Where.
+    pub desk: DeskId,
+    /// Who.
+    pub visitor: Visitor,
+    /// With what.
+    pub client: Client,
+    /// Whom to ask, in this order; the first is asked at once.
+    pub order: Vec<Fallback>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Record {
+    /// A session that nobody has taken yet. `None` if there is nobody to ask.
+    pub fn open(opening: Opening) -> Option<Self> {
+        let mut order = opening.order.into_iter();
+        let first = order.next()?;
+        Some(Self {
+            id: opening.id,
+            version: 0,
+            app: opening.app,
+            desk: opening.desk,
+            visitor: opening.visitor,
+            client: opening.client,
+            provider: first.provider,
+            group: first.group,
+            fallbacks: order.collect(),
+            conversation: ConversationId::default(),
+            vendor_session: None,
+            state: SessionState::Opening,
+            capabilities: Capabilities::default(),
+            config: SessionConfig::default(),
+            agent: None,
+            queue: None,
+            had_human: false,
+            served_since: None,
+            visitor_present: true,
+            unread: Vec::new(),
+            last_desk_message: None,
+            last_seq: 0,
+            opened_at: opening.now,
+            active_at: opening.now,
+            ended_at: None,
+            end_reason: None,
+            adapter_state: Vec::new(),
+            state_version: String::new(),
+            waiting: Vec::new(),
+            human_wanted: None,
+            rating: Rating::default(),
+            leave_form: None,
+            last_entry: 0,
+            open_calls: Vec::new(),
+            timers: BTreeMap::new(),
+        })
+    }
+
+    /// The session as apps see it.
+    pub fn card(&self) -> SessionCard {
+        SessionCard {
+            id: self.id.clone(),
+            desk: self.desk.clone(),
+            provider: self.provider.clone(),
+            state: self.state,
+            capabilities: self.capabilities.clone(),
+            config: self.config.clone(),
+            agent: self.agent.clone(),
+            queue: self.queue,
+            visitor_present: self.visitor_present,
+            unread: u32::try_from(self.unread.len()).unwrap_or(u32::MAX),
+            last_seq: self.last_seq,
+            opened_at: self.opened_at,
+            ended_at: self.ended_at,
+            end_reason: self.end_reason,
+        }
+    }
+
+    /// The session as its adapter sees it.
+    pub fn view(&self, now: Timestamp, seed: u64, callback_url: &str) -> SessionView {
+        SessionView {
+            scope: Scope::Session,
+            id: self.id.clone(),
+            provider: self.provider.clone(),
+            app: self.app.clone(),
+            desk: self.desk.clone(),
+            visitor: VisitorId::new(&self.visitor.id),
+            client: self.client.clone(),
+            conversation: self.conversation.clone(),
+            vendor_session: self.vendor_session.clone(),
+            standing: self.state,
+            now,
+            seed,
+            callback_url: callback_url.to_owned(),
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.values().min().copied()
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        self.state == SessionState::Ended
+    }
+}
+
+/// The shard of a visitor: whatever belongs to one visitor lives together.
+pub fn shard(app: &str, visitor: &str) -> u16 {
+    let digest = Sha256::new()
+        .chain_update(app)
+        .chain_update([0])
+        .chain_update(visitor)
+        .finalize();
+    u16::from_be_bytes([digest[0], digest[1]])
+}
+
+/// A session's id: the visitor's shard in four hexadecimal digits, then a
+/// UUIDv7.
+pub fn session_id(app: &str, visitor: &str, now: Timestamp, random: [u8; 10]) -> SessionId {
+    // Times before 1970 do not occur; a negative one would only spoil order.
+    let millis = u64::try_from(now.unix_ms()).unwrap_or(0);
+    let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    SessionId::new(format!("{:04x}{}", shard(app, visitor), uuid.simple()))
+}
+
+/// The name under which a vendor's callbacks find a visitor's session: stable
+/// across visits, opaque to the vendor.
+pub fn conversation_id(
+    app: &AppId,
+    desk: &DeskId,
+    visitor: &str,
+    provider: &ProviderId,
+    keyed_by: KeyedBy,
+) -> ConversationId {
+    let desk = match keyed_by {
+        KeyedBy::Conversation => desk.as_str(),
+        KeyedBy::Visitor => "",
+    };
+    let mut digest = Sha256::new();
+    for part in [app.as_str(), desk, visitor, provider.as_str()] {
+        digest.update(part);
+        digest.update([0]);
+    }
+    let digest = digest.finalize();
+    ConversationId::new(
+        digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
+}
+
+/// The id of a message that the vendor gave an id: the same for the same
+/// message, so that a recall finds it.
+pub fn desk_message_id(session: &SessionId, vendor_id: &str) -> MessageId {
+    let digest = Sha256::new()
+        .chain_update(session.as_str())
+        .chain_update([0])
+        .chain_update(vendor_id)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    MessageId::new(
+        uuid::Builder::from_custom_bytes(bytes)
+            .into_uuid()
+            .to_string(),
+    )
+}
+
+/// Bytes as bytes, not as a list of numbers.
+mod bytes {
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}

@@ -1,0 +1,333 @@
+//! What a visitor can do in which state: the state table of the visitor API.
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::{
+    capability::{FormField, LeaveMessageKind, LeaveMessageRules, SessionState, Verify},
+    event::Event,
+    ids::MessageId,
+    message::{Content, Message, Sender, SenderKind},
+};
+use serde_json::json;
+
+use super::{Doing, Reply, Turn, convert};
+use crate::{
+    command::{Command, MAX_TEXT},
+    log::{EventBody, LoggedMessage},
+    problem::{Problem, Slug},
+    session::Waiting,
+};
+
+/// How many messages may wait for a handshake.
+pub(crate) const MAX_WAITING: usize = 200;
+
+impl Turn<'_> {
+    pub(super) fn command(&mut self, command: Command) -> Result<(), Problem> {
+        if self.facts.is_none()
+            && !matches!(
+                command,
+                Command::Read { .. } | Command::Return | Command::Typing
+            )
+        {
+            return Err(Problem::new(
+                Slug::ProviderUnavailable,
+                format!(
+                    "provider `{}` cannot take requests at the moment",
+                    self.record.provider
+                ),
+            ));
+        }
+        match command {
+            Command::Message { content, media } => self.message(content, media),
+            Command::Human { group } => self.human(group),
+            Command::Evaluate { evaluation } => self.evaluate(evaluation),
+            Command::DeclineEvaluation => self.decline_evaluation(),
+            Command::LeaveMessage { fields } => self.leave_message(fields),
+            Command::Exit => {
+                self.exit();
+                Ok(())
+            }
+            Command::Typing => {
+                if self.record.state == SessionState::Human {
+                    self.tell(Event::Typing {});
+                }
+                Ok(())
+            }
+            Command::Read { seq } => {
+                self.read(seq);
+                Ok(())
+            }
+            Command::Profile { visitor } => {
+                if self.record.is_over() {
+                    return Err(over());
+                }
+                self.record.visitor = visitor.clone();
+                self.changed = true;
+                if self.record.state != SessionState::Opening {
+                    self.tell(Event::ProfileChanged { visitor });
+                }
+                Ok(())
+            }
+            Command::Return => {
+                self.arrive();
+                Ok(())
+            }
+        }
+    }
+
+    fn message(&mut self, content: Content, media: Vec<String>) -> Result<(), Problem> {
+        let state = self.record.state;
+        match state {
+            SessionState::Ended => return Err(over()),
+            SessionState::Unattended
+                if !self.record.capabilities.messages_while.contains(&state) =>
+            {
+                return Err(self.nobody_there());
+            }
+            SessionState::Queued if !self.record.capabilities.messages_while.contains(&state) => {
+                return Err(Problem::new(
+                    Slug::UnsupportedByProvider,
+                    "this provider takes no messages while the visitor is queued",
+                ));
+            }
+            SessionState::Opening if self.record.waiting.len() >= MAX_WAITING => {
+                return Err(Problem::new(
+                    Slug::Overloaded,
+                    format!("{MAX_WAITING} messages wait for the vendor already"),
+                ));
+            }
+            _ => {}
+        }
+        let (carried, converted_from) = convert(&self.record.capabilities, state, content.clone())?;
+        self.arrive();
+        self.media.extend(media);
+        let id = MessageId::from(self.draw_uuid());
+        let opening = state == SessionState::Opening;
+        // What waits for the handshake is converted when it is known to what.
+        let (shown, shown_from) = if opening {
+            (content, None)
+        } else {
+            (carried, converted_from)
+        };
+        let seq = self.log(EventBody::Message(LoggedMessage {
+            id: id.clone(),
+            from: Sender {
+                kind: SenderKind::Visitor,
+                id: Some(self.record.visitor.id.clone()),
+                name: self.record.visitor.name.clone(),
+                portrait: self.record.visitor.portrait.clone(),
+            },
+            content: shown.clone(),
+            suggestions: Vec::new(),
+            converted_from: shown_from,
+        }));
+        if opening {
+            self.record.waiting.push(Waiting {
+                id: id.clone(),
+                content: shown,
+            });
+        } else {
+            let message = Message {
+                id: id.clone(),
+                content: shown,
+                converted_from: shown_from,
+            };
+            self.tell(Event::FromVisitor { message });
+        }
+        self.reply = Reply::Message { id, seq };
+        Ok(())
+    }
+
+    fn human(&mut self, group: Option<String>) -> Result<(), Problem> {
+        let group = group.map(Into::into);
+        match self.record.state {
+            SessionState::Ended => Err(over()),
+            SessionState::Human => Err(Problem::new(
+                Slug::AlreadyHuman,
+                "an agent already answers in this session",
+            )),
+            _ if !self.record.capabilities.to_human => Err(Problem::new(
+                Slug::UnsupportedByProvider,
+                "this provider has no humans to ask for",
+            )),
+            SessionState::Opening => {
+                self.arrive();
+                self.record.human_wanted = Some(group);
+                self.changed = true;
+                Ok(())
+            }
+            SessionState::Robot | SessionState::Queued | SessionState::Unattended => {
+                self.arrive();
+                self.tell(Event::HumanRequested { group });
+                Ok(())
+            }
+        }
+    }
+
+    fn leave_message(&mut self, fields: BTreeMap<String, String>) -> Result<(), Problem> {
+        let state = self.record.state;
+        let rules = self.leave_rules().clone();
+        match state {
+            SessionState::Ended => return Err(over()),
+            SessionState::Opening => {
+                return Err(Problem::new(
+                    Slug::SessionEnded,
+                    "the session is not open yet",
+                ));
+            }
+            _ if rules.kind != LeaveMessageKind::Form || !rules.when.contains(&state) => {
+                return Err(Problem::new(
+                    Slug::UnsupportedByProvider,
+                    format!(
+                        "no message can be left here while the session is {}",
+                        state.as_str()
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        check_form(&rules.fields, &fields)?;
+        self.log(EventBody::LeaveMessageSubmitted {
+            fields: fields.clone(),
+        });
+        self.tell(Event::LeaveMessage { fields });
+        Ok(())
+    }
+
+    fn read(&mut self, seq: u64) {
+        let before = self.record.unread.len();
+        self.record.unread.retain(|&unread| unread > seq);
+        if self.record.unread.len() == before {
+            return;
+        }
+        self.changed = true;
+        let all_read = self.record.unread.is_empty();
+        if let (true, SessionState::Human, Some(message)) = (
+            all_read,
+            self.record.state,
+            self.record.last_desk_message.clone(),
+        ) && self.facts.is_some()
+        {
+            self.tell(Event::Read { message });
+        }
+    }
+
+    fn exit(&mut self) {
+        if self.record.is_over() {
+            return;
+        }
+        self.record.visitor_present = false;
+        self.changed = true;
+        if self.record.rating.exit_waits {
+            self.stop_waiting_for_rating();
+        } else if self.rating_delays_exit() {
+            return;
+        }
+        self.see_off();
+    }
+
+    /// Tells the adapter that the visitor left.
+    pub(super) fn see_off(&mut self) {
+        self.then(Event::Exited {}, Doing::Exit);
+    }
+
+    fn arrive(&mut self) {
+        if !self.record.visitor_present && !self.record.is_over() {
+            self.record.visitor_present = true;
+            self.changed = true;
+        }
+    }
+
+    fn nobody_there(&self) -> Problem {
+        let problem = Problem::new(
+            Slug::UnsupportedByProvider,
+            "nobody is there, and no messages are taken now",
+        );
+        let rules = self.leave_rules();
+        if rules.kind != LeaveMessageKind::None && rules.when.contains(&self.record.state) {
+            problem.with_extra("leave_message", json!(rules))
+        } else {
+            problem
+        }
+    }
+
+    pub(super) fn leave_rules(&self) -> &LeaveMessageRules {
+        self.record
+            .leave_form
+            .as_ref()
+            .unwrap_or(&self.record.capabilities.leave_message)
+    }
+}
+
+/// The session is over.
+pub(super) fn over() -> Problem {
+    Problem::new(Slug::SessionEnded, "the session has ended; open a new one")
+}
+
+/// Checks a filled form against its fields. Every field that is wrong is
+/// named.
+fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(), Problem> {
+    let mut wrong: Option<Problem> = None;
+    let mut note = |problem: Problem| match &mut wrong {
+        Some(first) => first.errors.extend(problem.errors),
+        None => wrong = Some(problem),
+    };
+    for field in form {
+        let pointer = format!("/fields/{}", field.key);
+        let value = values
+            .get(&field.key)
+            .map(String::as_str)
+            .unwrap_or_default();
+        let max = field.max.map_or(MAX_TEXT, |max| max as usize);
+        if value.trim().is_empty() {
+            if field.required {
+                note(Problem::invalid(
+                    pointer,
+                    format!("{} is required", field.label),
+                ));
+            }
+        } else if value.chars().count() > max {
+            note(Problem::invalid(
+                pointer,
+                format!("is longer than {max} characters"),
+            ));
+        } else if !looks_like(field.verify, value) {
+            note(Problem::invalid(
+                pointer,
+                "does not look like what is asked for",
+            ));
+        }
+    }
+    for key in values
+        .keys()
+        .filter(|key| !form.iter().any(|field| field.key == **key))
+    {
+        note(Problem::invalid(
+            format!("/fields/{key}"),
+            "is not a field of this form",
+        ));
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+fn looks_like(verify: Option<Verify>, value: &str) -> bool {
+    let value = value.trim();
+    match verify {
+        None => true,
+        Some(Verify::Phone) => {
+            let digits = value.chars().filter(char::is_ascii_digit).count();
+            (5..=15).contains(&digits)
+                && value
+                    .chars()
+                    .all(|character| character.is_ascii_digit() || "+-() ".contains(character))
+        }
+        Some(Verify::Email) => value.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty()
+                && host.contains('.')
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !value.contains(char::is_whitespace)
+                && !host.contains('@')
+        }),
+    }
+}

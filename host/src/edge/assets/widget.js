@@ -8,7 +8,7 @@
  * history: the gateway's event log is replayed. Remote text becomes text nodes, remote addresses links only if
  * http(s). It loads nothing and writes no inline style, so a strict content security policy holds.
  *
- * Attributes: gateway (default: this script's origin) desk token lang (zh|en|auto) mode (float|inline) open heading
+ * Attributes: gateway (default: this script's origin) desk token lang (zh|en|auto) open heading
  *   group platform app-version channel. Reflected: open, left, state, connection (live|lost).
  * Properties: token, tokenProvider (async () => token), visitor (profile), session.
  *   Methods: open() close() sendText(text) sendCustom({name, payload, fallback_text}).
@@ -16,8 +16,7 @@
  * CSS: --kefu-accent --kefu-on-accent --kefu-font --kefu-z; parts launcher panel header log message bubble line
  *   actions composer sheet button.
  * data-testid: open badge panel close exit title subtitle notice connection log message (data-from, -type, -id,
- *   -status) line suggestion retry typing alert input send emoji picture voice audio file location picture-input
- *   audio-input file-input record-send record-cancel human group group-any leave leave-link rate restart left
+ *   -status) line suggestion retry typing alert input send emoji attach file-input voice location record-send record-cancel human group group-any leave leave-link rate restart left
  *   sheet (data-kind: exit groups location leave rating emoji) sheet-close exit-confirm location-label
  *   location-latitude location-longitude location-here location-send leave-<key> leave-send star-1…5 tag-0…
  *   resolved-yes resolved-no comment rate-send rate-decline.
@@ -28,17 +27,13 @@
 
   const TEXTS = {
     title: ['在线客服', 'Customer service'],
-    open: ['打开在线客服', 'Open the chat'],
     close: ['关闭', 'Close'],
     exit: ['结束会话', 'End chat'],
     send: ['发送', 'Send'],
-    log: ['对话记录', 'Conversation'],
     input: ['输入消息…', 'Write a message…'],
     emoji: ['表情', 'Emoji'],
-    picture: ['发送图片', 'Send a picture'],
+    attach: ['发送图片或文件', 'Send a picture or a file'],
     voice: ['录音', 'Record voice'],
-    audio: ['发送音频', 'Send a sound file'],
-    file: ['发送文件', 'Send a file'],
     location: ['发送位置', 'Send a location'],
     to_human: ['转人工', 'Talk to a person'],
     leave: ['留言', 'Leave a message'],
@@ -46,7 +41,7 @@
     restart: ['开始新会话', 'Start a new chat'],
     resume: ['继续咨询', 'Continue'],
     retry: ['重试', 'Retry'],
-    cancel: ['取消', 'Cancel'],
+    cancel: ['暂不', 'Not now'],
     opening: ['正在接通…', 'Connecting…'],
     robot: ['机器人', 'Robot'],
     queued: ['正在排队', 'Waiting for an agent'],
@@ -70,10 +65,8 @@
     no_microphone: ['无法使用麦克风', 'The microphone cannot be used'],
     sound: ['语音', 'Voice message'],
     unsupported: ['[不支持的消息]', '[unsupported message]'],
-    exit_ends: ['会话将结束，之后需要重新开始。', 'The chat will end; you would have to start again.'],
-    exit_keeps: ['会话会保留，客服仍可能给您发消息。', 'The chat stays open: the agent may still write to you.'],
-    left: ['您已离开，客服仍可能给您发消息。', 'You have left; the agent may still write to you.'],
-    choose: ['请选择咨询的方向', 'What is it about?'],
+    ends: ['会话将结束。', 'This ends the chat.'],
+    keeps: ['会话会保留，客服仍可能给您发消息。', 'The chat stays open: the agent may still write to you.'],
     any: ['都可以', 'Anything'],
     place_name: ['地点', 'Place'],
     latitude: ['纬度', 'Latitude'],
@@ -85,24 +78,21 @@
     no: ['未解决', 'No'],
     stars: ['非常不满意|不满意|一般|满意|非常满意', 'Very unsatisfied|Unsatisfied|Neutral|Satisfied|Very satisfied'],
     comment: ['补充说明', 'Anything to add?'],
-    submit: ['提交', 'Submit'],
-    decline: ['暂不评价', 'Not now'],
     thanks: ['感谢您的评价', 'Thank you for your rating'],
     offer: ['请留言，我们会尽快联系您。', 'Leave a message, and we will get back to you.'],
     submitted: ['留言已提交', 'Your message has been left'],
-    idle: ['长时间没有消息，会话已结束', 'The chat ended because nobody wrote'],
-    queue_timeout: ['排队超时，会话已结束', 'Nobody was free in time; the chat has ended'],
+    idle: ['太久没有消息，会话已结束', 'Nobody wrote; this chat has ended'],
+    queue_timeout: ['排队超时，会话已结束', 'Nobody was free; this chat has ended'],
     blocked: ['您暂时无法使用在线客服', 'You cannot use this chat at present'],
     provider_error: ['客服暂时无法接通，请稍后再试', 'Nobody can be reached; please try again later'],
-    offline: ['网络不通，请稍后再试', 'The network cannot be reached; please try again'],
+    offline: ['网络不通，请稍后再试', 'The network cannot be reached; please try again later'],
     unauthenticated: ['登录已过期，请刷新页面', 'Your sign-in has expired; please reload the page'],
     'unsupported-by-provider': ['现在不能发送这种内容', 'This cannot be sent now'],
     'too-large': ['内容太大', 'This is too large'],
-    'unsupported-media-type': ['不支持这种文件', 'This kind of file is not accepted'],
-    'rate-limited': ['太频繁了，请稍等', 'Too fast; please wait a little'],
+    'unsupported-media-type': ['不支持这种文件', 'This file cannot be sent'],
   };
 
-  const EMOJI = '😀 😂 😊 😍 😎 🤔 😅 😭 😡 😱 👍 👎 👌 🙏 👏 💪 🤝 ❤️ 💔 🌹 🎉 🎁 ☕ ✅'.split(' ');
+  const EMOJI = '😀 😂 😊 😍 😎 🤔 😅 😭 😡 👍 👎 👌 🙏 👏 🤝 ❤️ 🌹 🎉'.split(' ');
 
   const ICONS = {
     open: 'M4 5h16v11H9l-5 4z',
@@ -110,78 +100,75 @@
     exit: 'M10 4H5v16h5M15 8l4 4-4 4M19 12H9',
     send: 'M4 12 20 4l-5 16-4-7z',
     emoji: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 14s1 2 4 2 4-2 4-2M9 9h.01M15 9h.01',
-    picture: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01',
+    attach: 'M20 11l-8 8a5 5 0 0 1-7-7l9-9a3 3 0 0 1 5 5l-9 9a1 1 0 0 1-2-2l8-8',
     voice: 'M9 6a3 3 0 0 1 6 0v5a3 3 0 0 1-6 0zM5 11a7 7 0 0 0 14 0M12 18v3',
-    audio: 'M9 18V6l10-2v12M9 18a3 3 0 1 1-6 0 3 3 0 0 1 6 0zM19 16a3 3 0 1 1-6 0 3 3 0 0 1 6 0z',
-    file: 'M14 3H6v18h12V7zM14 3v4h4',
     location: 'M12 21s7-6 7-11a7 7 0 0 0-14 0c0 5 7 11 7 11zM12 10h.01',
   };
 
   const STYLE = `
     :host { --accent: var(--kefu-accent, #17624b); --on: var(--kefu-on-accent, #fff); --soft: #57635d; color: #1b2421;
       font: 15px/1.5 var(--kefu-font, system-ui, "PingFang SC", "Microsoft YaHei", sans-serif); }
-    :host([hidden]), [hidden] { display: none !important; }
-    :host([mode=inline]) { display: block; height: 36rem; }
+    [hidden] { display: none !important; }
     :host * { box-sizing: border-box; }
-    h2, p, fieldset { margin: 0; padding: 0; border: 0; font-size: 1rem; min-width: 0; }
+    h2, p, fieldset { margin: 0; padding: 0; border: 0; font-size: 1rem; }
     button, input, textarea { font: inherit; color: inherit; }
-    button, .chip { min-width: 44px; min-height: 44px; border: 0; border-radius: 22px; background: none; cursor: pointer; padding: 0 .7rem; }
+    button, .chip, .choices label { min-width: 44px; min-height: 44px; padding: 0 .7rem; border: 0 solid var(--accent); border-radius: 22px; background: none; cursor: pointer; }
     button:disabled { opacity: .5; }
-    :focus-visible, label:has(:focus-visible) { outline: 3px solid currentColor; outline-offset: -3px; }
+    :focus-visible, .choices label:has(:focus-visible) { outline: 3px solid currentColor; outline-offset: -3px; }
     svg { width: 22px; fill: none; stroke: currentColor; stroke-width: 1.8; display: block; margin: auto; }
-    .launcher, .panel { position: fixed; right: 20px; bottom: 20px; z-index: var(--kefu-z, 999999); box-shadow: 0 8px 30px #0004; }
+    .launcher, .panel { position: fixed; right: 20px; bottom: 20px; z-index: var(--kefu-z, 999999); box-shadow: 0 0 30px #0004; }
     .launcher { width: 60px; height: 60px; border-radius: 50%; }
-    .badge { position: absolute; top: -2px; right: -2px; min-width: 22px; padding: 0 6px; border-radius: 11px; background: #b3261e; font-size: 13px; line-height: 22px; }
+    .badge { position: absolute; top: 0; right: 0; min-width: 22px; border-radius: 22px; background: #b3261e; font-size: .82rem; }
     .panel { width: 380px; height: min(640px, calc(100dvh - 40px)); border-radius: 16px; overflow: hidden; background: #fff; animation: rise .2s; }
-    :host([mode=inline]) .panel { position: relative; inset: 0; width: 100%; height: 100%; box-shadow: 0 0 0 1px #dde3df; }
     .main, .log { display: flex; flex-direction: column; height: 100%; }
-    .head, .primary, .launcher { background: var(--accent); color: var(--on); }
-    .head, .notice { display: flex; align-items: center; gap: .6rem; padding: .4rem .4rem .4rem .9rem; }
-    .head div, .notice > :first-child { flex: 1; min-width: 0; }
-    .head p { font-size: .85rem; }
+    .header, .primary, .launcher, .visitor > .bubble { background: var(--accent); color: var(--on); }
+    .header, .notice { display: flex; align-items: center; gap: .6rem; padding: .4rem .4rem .4rem .9rem; }
+    .header > div, .notice > :first-child, .pair > * { flex: 1; min-width: 0; }
     .face { width: 32px; height: 32px; border-radius: 50%; object-fit: cover; background: #fff; }
-    .notice, .alert { background: #fff4dc; color: #5c3b00; font-size: .9rem; }
+    .notice { background: #fff4dc; color: #5c3b00; }
     .alert { background: #fde8e6; color: #8c1d18; padding: .4rem .9rem; }
     .log { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: .9rem; gap: .6rem; }
-    .line, .meta, .typing { color: var(--soft); font-size: .82rem; overflow-wrap: anywhere; }
+    .line, .meta, .typing, .subtitle { font-size: .82rem; overflow-wrap: anywhere; }
+    .line, .meta, .typing, .tools { color: var(--soft); }
     .line { align-self: center; text-align: center; }
     .typing { padding: 0 .9rem; }
-    .message { display: flex; gap: .5rem; max-width: 88%; align-self: flex-start; }
+    .message { display: flex; gap: .6rem; max-width: 88%; align-self: flex-start; }
     .message > div { min-width: 0; }
-    .bubble { padding: .5rem .8rem; background: #eef2f0; border-radius: 14px; overflow-wrap: anywhere; white-space: pre-wrap; width: fit-content; }
-    .bubble img, .bubble video, .bubble audio { display: block; max-width: 100%; max-height: 240px; border-radius: 8px; }
-    .bubble small, .bubble strong { display: block; }
-    .bubble a { color: inherit; }
+    .bubble { padding: .4rem .9rem; background: #eef2f0; border-radius: 16px; overflow-wrap: anywhere; white-space: pre-wrap; width: fit-content; }
+    .bubble > *, .bubble img { display: block; max-width: 100%; max-height: 240px; }
+    .bubble > a:not(:has(*)) { display: inline; }
+    .bubble a, .notice a { color: inherit; }
+    .visitor { text-align: end; }
+    [data-from=visitor] { align-self: flex-end; }
+    .visitor > .bubble { margin-left: auto; text-align: start; }
     .meta button { text-decoration: underline; }
-    [data-from=visitor] { align-self: flex-end; text-align: end; }
-    [data-from=visitor] .bubble { background: var(--accent); color: var(--on); margin-left: auto; text-align: start; }
-    .actions, .choices, .pair { display: flex; flex-wrap: wrap; gap: .4rem; }
-    .actions { padding: .3rem .6rem; }
-    .pair > * { flex: 1; }
-    .chip { border: 1px solid var(--accent); color: var(--accent); }
+    .actions, .choices, .pair { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem; }
+    .actions, .footer { padding: .4rem; }
+    .choices { margin-top: .4rem; }
+    .chip, .choices label { border-width: 1px; color: var(--accent); }
     a.chip { line-height: 42px; text-decoration: none; }
-    .foot { border-top: 1px solid #dde3df; padding: .3rem; }
-    .tools, .write { display: flex; align-items: flex-end; color: var(--soft); }
-    textarea, input:not([type=radio], [type=checkbox]) { width: 100%; min-height: 44px; border: 1px solid #7d8a83; border-radius: 10px; padding: .6rem; resize: none; color: #1b2421; background: #fff; }
-    .write textarea { height: 44px; max-height: 120px; field-sizing: content; margin-right: .4rem; }
-    .sheet { position: absolute; inset: auto 0 0; max-height: 92%; overflow-y: auto; padding: .4rem .9rem .9rem; background: #fff; border-radius: 16px 16px 0 0; box-shadow: 0 0 30px #0005; animation: rise .2s; }
+    .footer { border-top: 1px solid #dde3df; }
+    .tools, .write { display: flex; align-items: flex-end; gap: .2rem; }
+    textarea, input:not([type=radio], [type=checkbox]) { width: 100%; min-height: 44px; border: 1px solid var(--soft); border-radius: 10px; padding: .6rem; resize: none; background: #fff; }
+    .write textarea { height: 44px; max-height: 120px; field-sizing: content; color: #1b2421; }
+    .sheet { position: absolute; inset: auto 0 0; max-height: 92%; overflow-y: auto; padding: .4rem .9rem .9rem; background: #fff; border-radius: 16px 16px 0 0; box-shadow: 0 0 30px #0004; animation: rise .2s; }
     .top { display: flex; align-items: center; justify-content: space-between; }
-    .sheet form, .sheet label { display: grid; gap: .6rem; }
-    .sheet p { margin-bottom: .6rem; }
-    .choices label { position: relative; place-content: center; min-width: 44px; min-height: 44px; padding: 0 .8rem; border: 1px solid #7d8a83; border-radius: 22px; }
-    .choices input { position: absolute; inset: 0; opacity: 0; margin: 0; }
+    form, .sheet label { display: grid; gap: .4rem; }
+    .choices label { position: relative; place-content: center; }
+    .choices input { position: absolute; inset: 0; opacity: 0; }
     .choices label:has(:checked) { background: var(--accent); color: var(--on); }
-    .stars label { border: 0; padding: 0; font-size: 2rem; color: #76827c; }
-    .choices.stars label:has(:checked), .stars label:has(~ label :checked) { color: #a85b00; background: none; }
+    .choices.stars label { border: 0; padding: 0; font-size: 2rem; color: var(--soft); background: none; }
+    .choices.stars label:has(:checked), .choices.stars label:has(~ label :checked) { color: #c26a00; }
     .quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-    @keyframes rise { from { transform: translateY(12px); opacity: 0; } }
-    @media (max-width: 480px) { :host(:not([mode=inline])) .panel { inset: 0; width: auto; height: 100dvh; border-radius: 0; } }
+    @keyframes rise { from { transform: translateY(20px); } }
+    @media (max-width: 480px) { .panel { inset: 0; width: auto; height: 100dvh; border-radius: 0; } }
     @media (prefers-reduced-motion: reduce) { :host * { animation: none !important; } }`;
 
   const ORIGIN = document.currentScript && new URL(document.currentScript.src).origin;
   const TRIES = 6;
   const TYPING_EVERY = 6000;
   const RECORD_LIMIT = 60000;
+  const FAMILIES = { image: 'image', audio: 'voice', video: 'video' };
   const FORMATS = { mpeg: 'mp3', 'x-wav': 'wav', wave: 'wav', mp4: 'm4a', 'x-m4a': 'm4a' };
 
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -211,9 +198,16 @@
     return svg;
   }
 
-  const button = (label, props, ...children) => h('button', { type: 'button', part: 'button', ...props }, ...(children.length ? children : [label]));
-  const iconButton = (name, label, props) => button('', { 'aria-label': label, title: label, ...props }, icon(name));
+  /** A button with a text, or with an icon and the text as its label. */
+  const button = (label, props, name) => h('button', { type: 'button', part: 'button', ...props, ...(name && { ariaLabel: label, title: label }) }, name ? icon(name) : label);
   const outLink = (href, props, ...children) => h('a', { href, target: '_blank', rel: 'noopener noreferrer', ...props }, ...children);
+
+  /** Shows a text in its place, and no place without a text. */
+  function show(node, text) {
+    node.hidden = !text;
+    // Written only when it differs: it may be read aloud.
+    if (node.textContent !== String(text ?? '')) node.textContent = text ?? '';
+  }
 
   /** The address if it may be linked or loaded, else undefined. */
   function safeUrl(value, base) {
@@ -223,12 +217,11 @@
 
   /** Text with its web addresses as links. */
   const linked = (text) =>
-    String(text ?? '').split(/(https?:\/\/[^\s<>"'，。；）]+)/).map((piece) => (safeUrl(piece) ? outLink(piece, {}, piece) : piece));
+    String(text ?? '').split(/(https?:\/\/[!#-;=?-~]*[\w/=&%#~-])/).map((piece) => (safeUrl(piece) ? outLink(piece, {}, piece) : piece));
 
   function claims(token) {
     try {
-      const text = atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'));
-      return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (char) => char.charCodeAt(0))));
+      return JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
     } catch {
       return {};
     }
@@ -271,18 +264,18 @@
   const alike = (mine, logged) => ['type', 'text', 'url', 'label', 'fallback_text'].every((key) => mine[key] === logged[key]);
 
   class KefuChat extends HTMLElement {
-    #token = null;
-    #asking = null;
+    #token;
+    #asking;
     #takers = [];
-    #session = null;
-    #starting = null;
-    #stream = null;
+    #session;
+    #starting;
+    #stream;
     #tail = Promise.resolve();
     #rows = new Map();
     #pending = [];
     #timers = {};
     #rated = {};
-    #invitation = null;
+    #invitation;
     #lastSeq = 0;
     #replayTo = 0;
     #newest = 0;
@@ -294,8 +287,7 @@
       this.base = (this.getAttribute('gateway') || ORIGIN).replace(/\/+$/, '');
       const wanted = this.getAttribute('lang') || 'auto';
       this.language = (wanted === 'auto' ? navigator.language : wanted).startsWith('zh') ? 'zh' : 'en';
-      this.t = (key, value) => TEXTS[key]?.[this.language === 'zh' ? 0 : 1].replace('{}', value);
-      this.inline = this.getAttribute('mode') === 'inline';
+      this.t = (name, value) => TEXTS[name]?.[this.language === 'zh' ? 0 : 1].replace('{}', value);
       this.#build();
       this.watcher = () => this.#markRead();
       document.addEventListener('visibilitychange', this.watcher);
@@ -305,7 +297,7 @@
     disconnectedCallback() {
       document.removeEventListener('visibilitychange', this.watcher);
       this.#stream?.close();
-      this.#session = this.#stream = null;
+      this.#session = this.#stream = undefined;
       Object.values(this.#timers).forEach(clearTimeout);
     }
 
@@ -326,18 +318,17 @@
       this.#render();
       this.#markRead();
       this.#scroll(true);
-      if (!this.inline) this.#focus();
+      this.#focus();
       if (!this.#session || this.#over || this.left) this.#start();
     }
 
     /** Hides the window; the session goes on. */
     close() {
-      if (this.inline) return;
       this.#closeSheet();
       this.removeAttribute('open');
       this.#remember('open');
       this.#render();
-      this.launcher.focus();
+      this.ui.launcher.focus();
     }
 
     sendText(text) { this.#send({ type: 'text', text }); }
@@ -432,7 +423,7 @@
 
     /** After a reload of the page: goes on where this tab was. */
     async #resume() {
-      if (this.inline || this.hasAttribute('open')) return this.open();
+      if (this.#shown) return this.open();
       if (!this.token && !this.tokenProvider) return undefined;
       try {
         await this.#freshToken();
@@ -526,8 +517,7 @@
 
     #connected(state) {
       this.setAttribute('connection', state);
-      this.connection.textContent = state === 'lost' ? this.t('lost') : '';
-      this.connection.hidden = state !== 'lost';
+      show(this.ui.connection, state === 'lost' && this.t('lost'));
     }
 
     // ---- events ----
@@ -540,7 +530,7 @@
       if (seq) {
         this.#lastSeq = seq;
         // A screen reader is not read the whole past.
-        this.log.setAttribute('aria-live', replaying ? 'off' : 'polite');
+        this.ui.log.setAttribute('aria-live', replaying ? 'off' : 'polite');
       }
       switch (type) {
         case 'session.opened': Object.assign(session, data); break;
@@ -556,7 +546,7 @@
         case 'queue': session.queue = data; break;
         case 'agent': this.#onAgent(data); break;
         case 'evaluation.invited': this.#invitation = data; break;
-        case 'evaluation.submitted': this.#thank(data.target); break;
+        case 'evaluation.submitted': this.#thank(data); break;
         case 'leave_message.offered':
           session.offered = data.form ?? data;
           this.#line(this.t('offer'));
@@ -577,6 +567,7 @@
       if (queue) session.queue = queue;
       if (to === 'unattended' || to === 'queued') this.#line(this.t(to));
       if (to === 'human') this.#greet('joined', session.agent);
+      this.#dropSuggestions();
       clearTimeout(this.#timers.idle);
     }
 
@@ -611,14 +602,14 @@
       this.#bind(row, id, at);
       if (data.converted_from) row.querySelector('.note').textContent = this.t('converted');
       this.#place(row);
-      this.log.querySelectorAll('.suggestions').forEach((old) => old.remove());
+      this.#dropSuggestions();
       if (suggestions.length) {
         const offers = suggestions.map((text) => button(text, { class: 'chip', test: 'suggestion', onclick: () => this.sendText(text) }));
         row.lastChild.append(h('div', { class: 'choices suggestions' }, ...offers));
         this.#scroll();
       }
       this.#remind(mine);
-      this.typing.textContent = '';
+      show(this.ui.typing);
       if (mine) return;
       if (!this.#visible && !replaying) this.#unread += 1;
       this.#newest = seq;
@@ -635,13 +626,14 @@
 
     #onRecalled(row) {
       row?.querySelector('.bubble').replaceChildren(h('em', {}, this.t('recalled')));
-      row?.querySelector('.suggestions')?.remove();
     }
 
+    #dropSuggestions() { this.ui.log.querySelector('.suggestions')?.remove(); }
+
     #onTyping() {
-      this.typing.textContent = this.t('typing');
+      show(this.ui.typing, this.t('typing'));
       clearTimeout(this.#timers.typing);
-      this.#timers.typing = setTimeout(() => { this.typing.textContent = ''; }, TYPING_EVERY + 1000);
+      this.#timers.typing = setTimeout(show, TYPING_EVERY + 1000, this.ui.typing);
     }
 
     /** The desk's own reminder when the other side stays silent. */
@@ -652,7 +644,7 @@
       this.#timers.idle = setTimeout(() => this.#line(reminder.text), reminder.after_seconds * 1000);
     }
 
-    get #shown() { return this.inline || this.hasAttribute('open'); }
+    get #shown() { return this.hasAttribute('open'); }
     get #visible() { return this.#shown && document.visibilityState === 'visible'; }
 
     #markRead() {
@@ -687,7 +679,7 @@
     #queue(job) {
       this.#status(job.row, 'sending');
       this.#pending.push(job);
-      this.log.append(job.row);
+      this.ui.log.append(job.row);
       this.#scroll(true);
       this.#tail = this.#tail.then(() => this.#transmit(job));
     }
@@ -716,13 +708,12 @@
       this.#pending = this.#pending.filter((other) => other !== job);
     }
 
-    async #sendFile(type, file) {
-      const src = URL.createObjectURL(file);
+    async #sendFile(file) {
       const [family, subtype] = file.type.split(/[/;]/);
-      if (type === 'file' && family === 'video' && this.#can('video')) type = family;
+      const type = this.#can(FAMILIES[family]) ? FAMILIES[family] : 'file';
       const content = { type };
-      if (type === 'voice' || type === 'video') content.duration_ms = await durationOf(src);
-      if (type === 'voice') content.format = FORMATS[subtype] ?? subtype ?? 'unknown';
+      if (type === 'voice' || type === 'video') content.duration_ms = await durationOf(URL.createObjectURL(file));
+      if (type === 'voice') content.format = FORMATS[subtype] ?? subtype;
       if (type === 'file') Object.assign(content, { name: file.name, size: file.size });
       this.#send(content, file);
     }
@@ -746,14 +737,14 @@
       recorder.ondataavailable = async ({ data }) => {
         clearInterval(ticking);
         microphone.getTracks().forEach((track) => track.stop());
-        bar.replaceWith(this.composer);
+        bar.replaceWith(this.ui.composer);
         this.#focus();
-        if (wanted) this.#sendFile('voice', await toWav(data).catch(() => data));
+        if (wanted) this.#sendFile(await toWav(data).catch(() => data));
       };
       tick();
       recorder.start();
       setTimeout(stop, RECORD_LIMIT, true);
-      this.composer.replaceWith(bar);
+      this.ui.composer.replaceWith(bar);
       bar.lastChild.focus();
     }
 
@@ -773,7 +764,7 @@
       const src = !mine && safeUrl(from.portrait || robot?.icon, this.base);
       const row = h('div', { class: 'message', part: `message ${kind}`, test: 'message', 'data-from': kind, 'data-type': content.type },
         src && h('img', { class: 'face', src, alt: '' }),
-        h('div', {},
+        h('div', { class: kind },
           name && h('div', { class: mine ? 'quiet' : 'meta' }, name),
           h('div', { class: 'bubble', part: `bubble ${kind}` }, ...this.#content(content, file).filter(Boolean)),
           h('div', { class: 'meta' }, h('time', {}), ' ', h('span', { class: 'note' }), ' ', h('span', { class: 'status' }))));
@@ -798,7 +789,7 @@
       }
       if (!src) return [this.t('unsupported')];
       if (type === 'image') return [outLink(src, {}, h('img', { src: safeUrl(content.thumbnail, this.base) ?? src, alt: '🖼', onload }))];
-      if (type === 'voice') return [h('audio', { controls: true, preload: 'none', src, 'aria-label': sound }), h('small', {}, sound)];
+      if (type === 'voice') return [h('audio', { controls: true, preload: 'none', src, ariaLabel: sound }), h('small', {}, sound)];
       if (type === 'video') return [h('video', { controls: true, preload: 'metadata', src, onloadedmetadata: onload })];
       if (type === 'file') return [outLink(src, {}, `📎 ${content.name}`), h('small', {}, `${Math.ceil(content.size / 1024)} KB`)];
       return [this.t('unsupported')];
@@ -817,7 +808,7 @@
     #place(row) {
       const waiting = this.#pending[0]?.row;
       if (waiting) waiting.before(row);
-      else this.log.append(row);
+      else this.ui.log.append(row);
       this.#scroll();
     }
 
@@ -826,7 +817,7 @@
     }
 
     #scroll(always) {
-      const { log } = this;
+      const { log } = this.ui;
       if (always || log.scrollHeight - log.scrollTop - log.clientHeight < 300) log.scrollTop = log.scrollHeight;
     }
 
@@ -834,70 +825,66 @@
 
     #build() {
       const { t } = this;
-      this.tools = {};
+      const ui = {};
+      const box = (name, props, ...children) => {
+        ui[name] = h('div', { class: name, part: name, test: name, ...props }, ...children);
+        return ui[name];
+      };
       const tool = (name, onclick) => {
-        this.tools[name] = iconButton(name, t(name), { test: name, onclick });
-        return this.tools[name];
+        ui[name] = button(t(name), { test: name, onclick }, name);
+        return ui[name];
       };
-      const chooser = (name, type, accept) => {
-        const choose = h('input', { type: 'file', hidden: true, accept, test: `${name}-input`, onchange: () => {
-          if (choose.files[0]) this.#sendFile(type, choose.files[0]);
-          choose.value = '';
-        } });
-        return [tool(name, () => choose.click()), choose];
-      };
-      this.badge = h('span', { class: 'badge', test: 'badge' });
-      this.launcher = iconButton('open', t('open'), { class: 'launcher', part: 'launcher', test: 'open', onclick: () => this.open() });
-      this.launcher.append(this.badge);
-      this.face = h('img', { class: 'face', alt: '' });
-      this.heading = h('h2', { test: 'title' });
-      this.subtitle = h('p', { role: 'status', test: 'subtitle' });
-      this.notice = h('div', { class: 'notice', part: 'notice', test: 'notice', hidden: true });
-      this.connection = h('div', { class: 'alert', role: 'status', test: 'connection', hidden: true });
-      this.log = h('div', { class: 'log', part: 'log', test: 'log', role: 'log', tabIndex: 0, 'aria-label': t('log') });
-      this.typing = h('div', { class: 'typing', test: 'typing' });
-      this.actions = h('div', { class: 'actions', part: 'actions' });
-      this.problem = h('div', { class: 'alert', role: 'alert', test: 'alert', hidden: true });
-      this.input = h('textarea', {
-        test: 'input', rows: 1, maxLength: 8000, placeholder: t('input'), 'aria-label': t('input'), oninput: () => this.#typed(),
-        onkeydown: (event) => {
-          if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-          event.preventDefault();
-          this.composer.requestSubmit();
-        },
-      });
-      this.composer = this.#form(() => {
-        const text = this.input.value.trim();
-        if (text) this.sendText(text);
-        this.input.value = '';
-        this.input.focus();
-      },
-      h('div', { class: 'tools' },
-        tool('emoji', () => this.#emojiSheet()), ...chooser('picture', 'image', 'image/*'), tool('voice', () => this.#record()),
-        ...chooser('audio', 'voice', 'audio/*'), tool('location', () => this.#locationSheet()), ...chooser('file', 'file')),
-      h('div', { class: 'write' }, this.input, iconButton('send', t('send'), { type: 'submit', class: 'primary', test: 'send' })));
-      this.foot = h('div', { class: 'foot', part: 'composer' }, this.composer);
-      const head = h('div', { class: 'head', part: 'header' }, this.face, h('div', {}, this.heading, this.subtitle),
-        tool('exit', () => this.#exitSheet()), !this.inline && tool('close', () => this.close()));
-      this.main = h('div', { class: 'main' }, head, this.notice, this.connection, this.log, this.typing, this.actions, this.problem, this.foot);
-      this.panel = h('section', {
-        class: 'panel', part: 'panel', test: 'panel', role: this.inline ? 'region' : 'dialog', lang: this.language, 'aria-label': t('title'),
-        onkeydown: (event) => {
-          if (event.key !== 'Escape' || event.isComposing) return;
+      ui.chooser = h('input', { type: 'file', hidden: true, test: 'file-input', onchange: () => {
+        const file = ui.chooser.files[0];
+        if (file) this.#sendFile(file);
+        ui.chooser.value = '';
+      } });
+      const onkeydown = (event) => {
+        if (event.isComposing) return;
+        if (event.key === 'Escape') {
           event.stopPropagation();
           if (this.sheet) this.#closeSheet();
           else this.close();
-        },
-      }, this.main);
+        } else if (event.key === 'Enter' && !event.shiftKey && event.target === ui.input) {
+          event.preventDefault();
+          ui.composer.requestSubmit();
+        }
+      };
+      ui.input = h('textarea', { test: 'input', rows: 1, maxLength: 8000, placeholder: t('input'), ariaLabel: t('input'), oninput: () => this.#typed() });
+      ui.composer = this.#form(() => {
+        const text = ui.input.value.trim();
+        if (text) this.sendText(text);
+        ui.input.value = '';
+        ui.input.focus();
+      },
+      h('div', { class: 'tools' },
+        tool('emoji', () => this.#emojiSheet()), tool('attach', () => ui.chooser.click()), tool('voice', () => this.#record()),
+        tool('location', () => this.#locationSheet()), ui.chooser),
+      h('div', { class: 'write' }, ui.input, button(t('send'), { type: 'submit', class: 'primary', test: 'send' }, 'send')));
+      ui.face = h('img', { class: 'face', alt: '' });
+      ui.title = h('h2', { test: 'title' });
+      box('panel', { role: 'dialog', ariaLabel: t('title'), lang: this.language, onkeydown },
+        box('main', {},
+          box('header', {}, ui.face, h('div', {}, ui.title, box('subtitle', { role: 'status' })), tool('exit', () => this.#exitSheet()), tool('close', () => this.close())),
+          box('notice', { hidden: true }),
+          box('connection', { class: 'alert', role: 'status', hidden: true }),
+          box('log', { role: 'log', tabIndex: 0, ariaLabel: t('title') }),
+          box('typing', { hidden: true }),
+          box('actions', {}),
+          box('alert', { role: 'alert', hidden: true }),
+          box('footer', {}, ui.composer)));
+      ui.launcher = button(t('title'), { class: 'launcher', part: 'launcher', test: 'open', onclick: () => this.open() }, 'open');
+      ui.launcher.append(box('badge', {}));
       const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(STYLE);
       root.adoptedStyleSheets = [sheet];
-      root.replaceChildren(this.panel, this.launcher);
+      root.replaceChildren(ui.panel, ui.launcher);
+      this.ui = ui;
       this.#render();
     }
 
-    #focus() { (this.foot.hidden ? this.log : this.input).focus(); }
+    #focus() { (this.ui.footer.hidden ? this.ui.log : this.ui.input).focus(); }
 
     #changed() {
       this.#render();
@@ -906,40 +893,34 @@
 
     /** Everything that follows from the session, at its fixed place. */
     #render() {
-      const { t } = this;
-      const { state = 'opening', capabilities = {}, config = {}, agent, queue } = this.#session ?? {};
+      const { t, ui } = this;
+      const { state = this.#starting && 'opening', capabilities = {}, config = {}, agent, queue } = this.#session ?? {};
       if (this.#session) this.setAttribute('state', state);
-      this.panel.hidden = !this.#shown;
-      this.launcher.hidden = this.#shown;
-      this.badge.textContent = this.#unread || '';
-      this.badge.hidden = !this.#unread;
+      ui.panel.hidden = !this.#shown;
+      ui.launcher.hidden = this.#shown;
+      show(ui.badge, this.#unread || '');
 
       const who = { human: agent, robot: config.robot }[state];
       const face = safeUrl(who?.portrait || who?.icon || config.company?.icon, this.base);
-      this.face.hidden = !face;
-      if (face) this.face.src = face;
-      this.heading.textContent = this.getAttribute('heading') || config.company?.name || t('title');
-      const status = state === 'queued' && queue?.position ? t('place', queue.position) : [who?.name, t(state)].filter(Boolean).join(' · ');
-      // Written only when it differs: it is read aloud.
-      if (this.subtitle.textContent !== status) this.subtitle.textContent = status;
+      ui.face.hidden = !face;
+      if (face) ui.face.src = face;
+      show(ui.title, this.getAttribute('heading') || config.company?.name || t('title'));
+      show(ui.subtitle, state === 'queued' && queue?.position ? t('place', queue.position) : [who?.name, t(state)].filter(Boolean).join(' · '));
 
-      if (this.noticed !== config.notice?.text) {
-        const { text, url } = config.notice ?? {};
+      const { text, url } = config.notice ?? {};
+      if (this.noticed !== text) {
         const href = safeUrl(url, this.base);
         this.noticed = text;
-        this.notice.hidden = !text;
-        this.notice.replaceChildren(href ? outLink(href, {}, text) : h('span', {}, text),
-          iconButton('close', t('close'), { onclick: () => { this.notice.hidden = true; } }));
+        ui.notice.hidden = !text;
+        ui.notice.replaceChildren(href ? outLink(href, {}, text) : h('span', {}, text), button(t('close'), { onclick: () => { ui.notice.hidden = true; } }, 'close'));
       }
 
-      const { exit, picture, audio, voice, location, file } = this.tools;
-      exit.hidden = !this.#session || this.#over || this.left;
-      this.foot.hidden = this.#over || this.left || config.blocked || !this.#can('text');
-      picture.hidden = !this.#can('image');
-      audio.hidden = !this.#can('voice');
-      voice.hidden = audio.hidden || !window.MediaRecorder || !navigator.mediaDevices;
-      location.hidden = !this.#can('location');
-      file.hidden = !this.#can('file') && !this.#can('video');
+      ui.exit.hidden = !this.#session || this.#over || this.left;
+      ui.footer.hidden = this.#over || this.left || config.blocked || !this.#can('text');
+      ui.chooser.accept = this.#can('file') ? '' : Object.keys(FAMILIES).filter((family) => this.#can(FAMILIES[family])).map((family) => `${family}/*`);
+      ui.attach.hidden = !ui.chooser.accept && !this.#can('file');
+      ui.voice.hidden = !this.#can('voice') || !window.MediaRecorder || !navigator.mediaDevices;
+      ui.location.hidden = !this.#can('location');
       this.#renderActions(state, capabilities, config);
     }
 
@@ -952,7 +933,7 @@
       if (config.blocked) chips.push(h('p', {}, t('blocked')));
       else if (this.#over) chip('restart', t('restart'), () => this.#start());
       else if (this.left) {
-        chips.push(h('p', { test: 'left' }, t('left')));
+        chips.push(h('p', { test: 'left' }, t('keeps')));
         chip('restart', t('resume'), () => this.#start());
       } else if (!this.#session) {
         if (!this.#starting) chip('restart', t('retry'), () => this.#start());
@@ -970,8 +951,8 @@
       const shape = JSON.stringify([chips.map((item) => item.textContent), groups, leave]);
       if (shape === this.shape) return;
       this.shape = shape;
-      this.actions.replaceChildren(...chips);
-      this.actions.hidden = !chips.length;
+      this.ui.actions.replaceChildren(...chips);
+      this.ui.actions.hidden = !chips.length;
       this.#scroll();
     }
 
@@ -981,10 +962,10 @@
       this.#closeSheet();
       this.sheetKind = kind;
       this.opener = this.shadowRoot.activeElement;
-      this.sheet = h('section', { class: 'sheet', part: 'sheet', test: 'sheet', 'data-kind': kind, role: 'dialog', 'aria-modal': 'true', 'aria-label': title },
-        h('div', { class: 'top' }, h('h2', {}, title), iconButton('close', this.t('close'), { test: 'sheet-close', onclick: () => this.#closeSheet() })), ...content);
-      this.main.inert = true;
-      this.panel.append(this.sheet);
+      this.sheet = h('section', { class: 'sheet', part: 'sheet', test: 'sheet', 'data-kind': kind, role: 'dialog', ariaModal: 'true', ariaLabel: title },
+        h('div', { class: 'top' }, h('h2', {}, title), button(this.t('close'), { test: 'sheet-close', onclick: () => this.#closeSheet() }, 'close')), ...content);
+      this.ui.main.inert = true;
+      this.ui.panel.append(this.sheet);
       if (this.#shown) this.sheet.querySelector(':is(input, textarea, button):not(.top *)')?.focus();
     }
 
@@ -992,7 +973,7 @@
       if (!this.sheet) return;
       this.sheet.remove();
       this.sheet = this.sheetKind = null;
-      this.main.inert = false;
+      this.ui.main.inert = false;
       if (!this.#shown) return;
       this.opener?.focus();
       if (!this.shadowRoot.activeElement) this.#focus();
@@ -1006,13 +987,13 @@
       return h('form', { onsubmit }, ...content);
     }
 
-    #submit(test, label) { return button(label, { type: 'submit', class: 'primary', test }); }
+    #submit(test) { return button(this.t('send'), { type: 'submit', class: 'primary', test }); }
 
     #emojiSheet() {
       const insert = (text) => {
         this.#closeSheet();
-        this.input.setRangeText(text, this.input.selectionStart, this.input.selectionEnd, 'end');
-        this.input.focus();
+        this.ui.input.setRangeText(text, this.ui.input.selectionStart, this.ui.input.selectionEnd, 'end');
+        this.ui.input.focus();
       };
       this.#sheet('emoji', this.t('emoji'), h('div', { class: 'choices' }, ...EMOJI.map((text) => button(text, { onclick: () => insert(text) }))));
     }
@@ -1022,19 +1003,19 @@
       const choice = (label, test, body) => button(label, { class: 'chip', test, 'data-group': body.group, onclick: async ({ target }) => {
         if (await this.#command(target, 'human', body)) this.#closeSheet();
       } });
-      return this.#sheet('groups', this.t('choose'), h('div', { class: 'choices' },
+      return this.#sheet('groups', this.t('to_human'), h('div', { class: 'choices' },
         ...groups.map(({ id, name }) => choice(name, 'group', { group: id })), choice(this.t('any'), 'group-any', {})));
     }
 
     #exitSheet() {
-      const keeps = this.#session.capabilities?.exit === 'keeps';
+      const { exit = 'ends' } = this.#session.capabilities ?? {};
       const confirm = async ({ target }) => {
         if (!(await this.#command(target, 'exit'))) return;
         if (this.sheetKind === 'exit') this.#closeSheet();
-        if (keeps && !this.#over) this.#setLeft(true);
+        if (exit === 'keeps' && !this.#over) this.#setLeft(true);
         this.#render();
       };
-      this.#sheet('exit', this.t('exit'), h('p', {}, this.t(keeps ? 'exit_keeps' : 'exit_ends')), h('div', { class: 'pair' },
+      this.#sheet('exit', this.t('exit'), h('p', {}, this.t(exit)), h('div', { class: 'pair' },
         button(this.t('exit'), { class: 'primary', test: 'exit-confirm', onclick: confirm }),
         button(this.t('cancel'), { onclick: () => this.#closeSheet() })));
     }
@@ -1049,7 +1030,7 @@
         ...(multiline ? { rows: 4 } : { type: { phone: 'tel', email: 'email' }[verify] }),
         ...(verify === 'phone' && { pattern: '[\\d +\\-]{5,20}' }),
       }));
-      this.#sheet('leave', this.t('leave'), h('p', {}, this.t('offer')), this.#form(send, ...fields.map(field), this.#submit('leave-send', this.t('submit'))));
+      this.#sheet('leave', this.t('leave'), h('p', {}, this.t('offer')), this.#form(send, ...fields.map(field), this.#submit('leave-send')));
     }
 
     #locationSheet() {
@@ -1064,7 +1045,7 @@
         this.#send({ type: 'location', latitude: Number(data.get('latitude')), longitude: Number(data.get('longitude')), label: data.get('label') });
       },
       button(t('here'), { class: 'chip', test: 'location-here', onclick: locate }), field('label', 'place_name', { maxLength: 200 }),
-      h('div', { class: 'pair' }, degrees('latitude', 90), degrees('longitude', 180)), this.#submit('location-send', t('send')));
+      h('div', { class: 'pair' }, degrees('latitude', 90), degrees('longitude', 180)), this.#submit('location-send'));
       this.#sheet('location', t('location'), form);
     }
 
@@ -1079,7 +1060,7 @@
       const invitation = this.#invitation;
       const rules = this.#session.capabilities?.evaluation ?? {};
       const target = invitation?.target ?? this.#session.state;
-      const decline = button(t('decline'), { test: 'rate-decline', onclick: (event) => (invitation ? this.#rate(event.target, { declined: true }, target) : this.#closeSheet()) });
+      const decline = button(t('cancel'), { test: 'rate-decline', onclick: (event) => (invitation ? this.#rate(event.target, { declined: true }, target) : this.#closeSheet()) });
       if (target === 'robot') {
         const answer = (name) => button(t(name), { class: 'chip', test: `resolved-${name}`, onclick: (event) => this.#rate(event.target, { target, resolved: name === 'yes' }, target) });
         this.#sheet('rating', rules.robot_prompt || t('solved'), h('div', { class: 'pair' }, answer('yes'), answer('no'), decline));
@@ -1088,7 +1069,7 @@
       const form = invitation?.form ?? rules.human ?? { stars: true };
       const captions = form.labels?.length === 5 ? form.labels : t('stars').split('|');
       const caption = h('output', { class: 'line' });
-      const choice = (type, name, value, text, test, label) => h('label', { test }, h('input', { type, name, value, required: type === 'radio', 'aria-label': label }), text);
+      const choice = (type, name, value, text, test, label) => h('label', { test }, h('input', { type, name, value, required: type === 'radio', ariaLabel: label }), text);
       const choices = (legend, props, ...content) => h('fieldset', {}, legend, h('div', { class: 'choices', ...props }, ...content));
       const send = (control, data) => this.#rate(control, {
         target,
@@ -1103,30 +1084,25 @@
         form.resolved && choices(t('solved'), {}, ...['yes', 'no'].map((name) => choice('radio', 'resolved', name, t(name), `resolved-${name}`))),
         form.tags?.length && choices('', {}, ...form.tags.map((tag, at) => choice('checkbox', 'tags', tag, tag, `tag-${at}`))),
         form.comment && h('label', {}, t('comment'), h('textarea', { name: 'comment', rows: 2, maxLength: 1000, test: 'comment' })),
-        h('div', { class: 'pair' }, this.#submit('rate-send', t('submit')), decline)));
+        h('div', { class: 'pair' }, this.#submit('rate-send'), decline)));
     }
 
     async #rate(control, rating, target) {
-      if (!(await this.#command(control, 'evaluation', rating))) return;
-      if (rating.declined) this.#rated[target] = true;
-      this.#thank(target);
+      if (await this.#command(control, 'evaluation', rating)) this.#thank({ ...rating, target });
     }
 
     /** Ends the rating, and thanks once: the answer or the event may come first. */
-    #thank(target) {
+    #thank({ target, declined }) {
       this.#invitation = null;
       if (this.sheetKind === 'rating') this.#closeSheet();
-      if (!this.#rated[target]) this.#line(this.t('thanks'));
+      if (!declined && !this.#rated[target]) this.#line(this.t('thanks'));
       this.#rated[target] = true;
       this.#render();
     }
 
     // ---- problems ----
 
-    #alert(text) {
-      this.problem.textContent = text;
-      this.problem.hidden = !text;
-    }
+    #alert(text) { show(this.ui.alert, text); }
 
     #explain({ slug, message }) {
       return this.t(slug === 'no-provider-available' ? 'provider_error' : slug) ?? message;

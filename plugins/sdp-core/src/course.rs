@@ -71,31 +71,20 @@ impl<F: Flavour> Turn<'_, F> {
             ));
             return;
         }
-        let moved = self.standing != mode.state();
-        if moved {
-            self.standing = mode.state();
-            let agent = standing.agent.clone().filter(|_| mode == Mode::Human);
-            self.effects.push(Effect::SetState {
-                state: mode.state(),
-                agent,
-                reason: None,
-            });
-        }
+        let moved = self.move_to(mode, standing.agent.clone());
         if mode == Mode::Human
             && let Some(agent) = standing.agent
         {
-            let known = self.session.state.agent.replace(agent.clone());
-            if !moved && known.is_some_and(|known| known.id != agent.id) {
-                self.effects.push(Effect::Agent {
-                    event: AgentChange::Transferred,
-                    agent,
-                });
-            }
+            self.introduce(agent, moved);
         }
         if let (Mode::Queued, Some(queue)) = (mode, standing.queue) {
             self.effects.push(Effect::Queue { queue });
         }
-        self.greet(mode, standing.greeting);
+        // A welcome repeated by a callback is one too many; in a reply it
+        // answers what the visitor has just asked for.
+        if moved || self.in_reply {
+            self.greet(mode, standing.greeting);
+        }
         if moved || standing.leave_message.is_some() {
             self.offer_leave_message(mode, standing.leave_message);
         }
@@ -104,7 +93,7 @@ impl<F: Flavour> Turn<'_, F> {
     /// Why an announced mode cannot be true any more, if it cannot.
     fn overtaken(&self, mode: Mode) -> Option<&'static str> {
         match (self.standing, mode) {
-            (SessionState::Human, Mode::Robot) => {
+            (_, Mode::Robot) if self.session.state.had_human => {
                 Some("there is no way back from a human to the robot")
             }
             // The agent's coming was announced by a callback while the reply
@@ -119,21 +108,42 @@ impl<F: Flavour> Turn<'_, F> {
     fn transfer(&mut self, transferred: Transferred) {
         self.name(transferred.new_session_id);
         let agent = transferred.to_agent;
+        self.move_to(Mode::Human, Some(agent.clone()));
         self.session.state.agent = Some(agent.clone());
-        if self.standing != SessionState::Human {
-            self.standing = SessionState::Human;
-            let agent = Some(agent.clone());
-            self.effects.push(Effect::SetState {
-                state: SessionState::Human,
-                agent,
-                reason: None,
-            });
-        }
         self.effects.push(Effect::Agent {
             event: AgentChange::Transferred,
             agent,
         });
         self.greet(Mode::Human, transferred.greeting);
+    }
+
+    /// Whether this was a move.
+    fn move_to(&mut self, mode: Mode, agent: Option<Agent>) -> bool {
+        let to = mode.state();
+        if self.standing == to {
+            return false;
+        }
+        self.standing = to;
+        let agent = agent.filter(|_| mode == Mode::Human);
+        self.session.state.agent = None;
+        self.session.state.had_human |= mode == Mode::Human;
+        self.effects.push(Effect::SetState {
+            state: to,
+            agent,
+            reason: None,
+        });
+        true
+    }
+
+    /// Tells the visitor of an agent who is new here.
+    fn introduce(&mut self, agent: Agent, moved: bool) {
+        let known = self.session.state.agent.replace(agent.clone());
+        let event = match known {
+            Some(known) if known.id == agent.id => return,
+            Some(_) if !moved => AgentChange::Transferred,
+            _ => AgentChange::Joined,
+        };
+        self.effects.push(Effect::Agent { event, agent });
     }
 
     /// The welcome of a mode is a message like any other.

@@ -20,4 +20,6 @@ pub struct State {
     /// The agent who has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,
+    /// Whether an agent ever had it: then there is no way back to the robot.
+    pub had_human: bool,
 }

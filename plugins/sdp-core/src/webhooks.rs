@@ -200,11 +200,8 @@ mod tests {
         );
         assert_eq!(signature, "v1,Sgzn2vZrRd6dFhwnANLnb50cU0wXK3bU/wY2XrDv3Q0=");
         let page = include_str!("../../../docs/sdp.md");
-        assert!(page.contains(body), "the document shows another body");
-        assert!(
-            page.contains(&signature),
-            "the document shows another signature"
-        );
+        let (shown, signed) = (page.contains(body), page.contains(&signature));
+        assert!(shown && signed, "the document shows another vector");
     }
 
     #[test]

@@ -119,7 +119,7 @@
     .launcher, .panel { position: fixed; right: 20px; bottom: 20px; z-index: var(--kefu-z, 999999); box-shadow: 0 0 30px #0004; }
     .launcher { width: 60px; height: 60px; border-radius: 50%; }
     .badge { position: absolute; top: 0; right: 0; min-width: 22px; border-radius: 22px; background: #b3261e; font-size: .82rem; }
-    .panel { width: 380px; height: min(640px, calc(100dvh - 40px)); border-radius: 16px; overflow: hidden; background: #fff; animation: rise .2s; }
+    .panel { width: 380px; height: min(640px, calc(100dvh - 40px)); border-radius: 16px; overflow: clip; background: #fff; animation: rise .2s; }
     .main, .log { display: flex; flex-direction: column; height: 100%; }
     .header, .primary, .launcher, .visitor > .bubble { background: var(--accent); color: var(--on); }
     .header, .notice { display: flex; align-items: center; gap: .6rem; padding: .4rem .4rem .4rem .9rem; }
@@ -135,8 +135,7 @@
     .message { display: flex; gap: .6rem; max-width: 88%; align-self: flex-start; }
     .message > div { min-width: 0; }
     .bubble { padding: .4rem .9rem; background: #eef2f0; border-radius: 16px; overflow-wrap: anywhere; white-space: pre-wrap; width: fit-content; }
-    .bubble > *, .bubble img { display: block; max-width: 100%; max-height: 240px; }
-    .bubble > a:not(:has(*)) { display: inline; }
+    .bubble :not(a) { display: block; max-width: 100%; max-height: 240px; }
     .bubble a, .notice a { color: inherit; }
     .visitor { text-align: end; }
     [data-from=visitor] { align-self: flex-end; }
@@ -153,7 +152,7 @@
     .write textarea { height: 44px; max-height: 120px; field-sizing: content; color: #1b2421; }
     .sheet { position: absolute; inset: auto 0 0; max-height: 92%; overflow-y: auto; padding: .4rem .9rem .9rem; background: #fff; border-radius: 16px 16px 0 0; box-shadow: 0 0 30px #0004; animation: rise .2s; }
     .top { display: flex; align-items: center; justify-content: space-between; }
-    form, .sheet label { display: grid; gap: .4rem; }
+    form, .sheet, .sheet label { display: grid; gap: .4rem; }
     .choices label { position: relative; place-content: center; }
     .choices input { position: absolute; inset: 0; opacity: 0; }
     .choices label:has(:checked) { background: var(--accent); color: var(--on); }
@@ -287,7 +286,7 @@
       this.base = (this.getAttribute('gateway') || ORIGIN).replace(/\/+$/, '');
       const wanted = this.getAttribute('lang') || 'auto';
       this.language = (wanted === 'auto' ? navigator.language : wanted).startsWith('zh') ? 'zh' : 'en';
-      this.t = (name, value) => TEXTS[name]?.[this.language === 'zh' ? 0 : 1].replace('{}', value);
+      this.t = (name, value) => TEXTS[name]?.[this.language === 'zh' ? 0 : 1]?.replace('{}', value);
       this.#build();
       this.watcher = () => this.#markRead();
       document.addEventListener('visibilitychange', this.watcher);
@@ -314,7 +313,7 @@
     /** Shows the window, and opens a session or returns to the open one. */
     open() {
       this.setAttribute('open', '');
-      this.#remember('open', '1');
+      this.#remember('sessionStorage', '1');
       this.#render();
       this.#markRead();
       this.#scroll(true);
@@ -326,7 +325,7 @@
     close() {
       this.#closeSheet();
       this.removeAttribute('open');
-      this.#remember('open');
+      this.#remember('sessionStorage');
       this.#render();
       this.ui.launcher.focus();
     }
@@ -408,17 +407,17 @@
 
     get #over() { return this.#session?.state === 'ended'; }
 
-    /** Remembers for this tab, this visitor and this desk; without a value, forgets. */
-    #remember(what, value) {
+    /** Keeps the open session for the browser, the open window for the tab; without a value, forgets. */
+    #remember(store, value) {
       try {
-        if (value) sessionStorage.setItem(this.#slot(what), value);
-        else sessionStorage.removeItem(this.#slot(what));
+        if (value) window[store].setItem(this.#slot, value);
+        else window[store].removeItem(this.#slot);
       } catch { /* a page without storage starts afresh each time */ }
     }
 
-    #slot(what) {
+    get #slot() {
       const { iss, sub } = claims(this.token);
-      return ['kefu', this.base, this.getAttribute('desk'), iss, sub, what].join('|');
+      return ['kefu', this.base, this.getAttribute('desk'), iss, sub].join('|');
     }
 
     /** After a reload of the page: goes on where this tab was. */
@@ -427,8 +426,8 @@
       if (!this.token && !this.tokenProvider) return undefined;
       try {
         await this.#freshToken();
-        const [isOpen, id] = ['open', 'session'].map((what) => sessionStorage.getItem(this.#slot(what)));
-        if (isOpen) return this.open();
+        const id = localStorage.getItem(this.#slot);
+        if (sessionStorage.getItem(this.#slot)) return this.open();
         const session = id && (await this.#request('GET', `/v1/sessions/${encodeURIComponent(id)}`));
         if (session && session.state !== 'ended' && !this.#session) this.#adopt(session);
       } catch { /* the visitor has not asked for anything yet */ }
@@ -470,7 +469,8 @@
       }
       this.#session = session;
       this.#setLeft(session.visitor_present === false);
-      this.#remember('session', session.id);
+      this.#remember('localStorage', session.id);
+      if (this.#shown) this.#remember('sessionStorage', '1');
       if (isNew || !this.#stream) this.#connect();
       this.#changed();
     }
@@ -557,7 +557,7 @@
       }
       if (this.#invitation && seq >= this.#replayTo && this.sheetKind !== 'rating') this.#ratingSheet();
       this.#emit('kefu-event', event);
-      if (seq) this.#changed();
+      if (seq >= this.#replayTo) this.#changed();
     }
 
     #onState({ to, agent, queue }) {
@@ -578,7 +578,7 @@
       this.#setLeft(false);
       clearTimeout(this.#timers.idle);
       if (this.sheetKind !== 'rating') this.#closeSheet();
-      this.#remember('session');
+      this.#remember('localStorage');
     }
 
     #onAgent({ event, agent }) {

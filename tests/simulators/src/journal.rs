@@ -13,8 +13,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::sync::watch;
+
+/// RFC 3339 in UTC; always three digits, so that stamps sort as text.
+const STAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// The longest body that an entry keeps; the rest is cut off.
 const KEPT_BODY: usize = 16 * 1024;
@@ -324,10 +329,7 @@ fn shown(body: &Bytes) -> Value {
 
 /// A moment as RFC 3339 with milliseconds.
 pub(crate) fn stamp(at: OffsetDateTime) -> String {
-    let at = at
-        .replace_nanosecond(at.nanosecond() / 1_000_000 * 1_000_000)
-        .unwrap_or(at);
-    at.format(&Rfc3339).unwrap_or_default()
+    at.format(STAMP).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -362,6 +364,12 @@ mod tests {
         assert_eq!(page["dropped"], 1);
         assert_eq!(page["entries"][0]["operation"], "b");
         assert_eq!(page["entries"][0]["seq"], 2);
+    }
+
+    #[test]
+    fn stamps_have_three_digits_and_sort_as_text() {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(1_500_000_000).expect("a time");
+        assert_eq!(stamp(at), "1970-01-01T00:00:01.500Z");
     }
 
     #[tokio::test]

@@ -81,6 +81,8 @@ pub(crate) trait Vendor: Send + Sync {
     fn pushes(&self, settings: &Settings, visitor: &Visitor, happening: &Happening) -> Vec<Push>;
     /// Where a push goes, signed.
     fn address(&self, callback: &str, push: &Push, flaw: Flaw) -> Addressed;
+    /// Whether an answer to a push makes another try useless.
+    fn gives_up(&self, status: u16) -> bool;
     /// Makes every token that was given out invalid; false when there are none.
     fn invalidate_tokens(&self) -> bool;
     /// Forgets what the vendor's module remembers.

@@ -300,10 +300,15 @@ async fn attempt_all(
         let delivered = result
             .as_ref()
             .is_ok_and(|status| (200..300).contains(status));
-        let state = match delivered {
-            true => PushState::Delivered,
-            false if tried >= job.attempts => PushState::Failed,
-            false => PushState::Waiting,
+        let useless = result
+            .as_ref()
+            .is_ok_and(|it| platform.vendor.gives_up(*it));
+        let state = if delivered {
+            PushState::Delivered
+        } else if useless || tried >= job.attempts {
+            PushState::Failed
+        } else {
+            PushState::Waiting
         };
         let note = result.map_or_else(Value::from, Value::from);
         if job.seq != 0 {

@@ -68,7 +68,12 @@ impl Centre {
             }
             "system" => self.notice(settings, id, action, out),
             "invite" => self.invite(id, action, out),
+            "transfer" if action.rest.contains_key("group") => self.hand_on(id, action, trade, out),
             "transfer" => self.transfer(settings, id, action, out),
+            "capabilities" => {
+                out.push((id.to_owned(), Happening::Reconfigured));
+                Ok(json!({}))
+            }
             "recall" => self.recall(id, action, out),
             "end" => self.end(settings, id, action, out),
             "queue" => self.requeue(id, action, out),
@@ -81,7 +86,7 @@ impl Centre {
             }
             other => Err(Refused::Invalid(format!(
                 "action {other:?} is unknown; use accept, say, image, voice, video, file, location, rich, emoji, \
-                 custom, system, invite, transfer, recall, end, queue, no_agent, queue_timeout or typing"
+                 custom, system, invite, transfer, recall, end, queue, no_agent, queue_timeout, capabilities or typing"
             ))),
         }
     }
@@ -223,6 +228,31 @@ impl Centre {
             },
         ));
         Ok(json!({"agent": to}))
+    }
+
+    /// Back into the queue, for another group.
+    fn hand_on(
+        &mut self,
+        id: &str,
+        action: &Action,
+        trade: &Trade,
+        out: &mut Happenings,
+    ) -> Result<Value, Refused> {
+        self.require(id, action, &[Phase::Human])?;
+        if !trade.keeps_unattended {
+            return Err(Refused::Invalid(
+                "this vendor transfers to an agent, not to a group".to_owned(),
+            ));
+        }
+        self.release(id);
+        let group = action.text("group").map(str::to_owned);
+        let visitor = self.visitor(id);
+        visitor.group = group;
+        visitor.phase = Phase::Queued;
+        self.queue.push(id.to_owned());
+        let position = self.queue.len();
+        out.push((id.to_owned(), Happening::Requeued { position }));
+        Ok(json!({"position": position}))
     }
 
     fn recall(

@@ -51,6 +51,12 @@ pub(crate) enum Happening {
         from: Option<Agent>,
         to: Agent,
     },
+    /// The agent handed the visitor on to a group, where it waits.
+    Requeued {
+        position: usize,
+    },
+    /// What the session allows has changed.
+    Reconfigured,
     Invited,
     Ended {
         reason: EndReason,

@@ -67,14 +67,25 @@ pub(super) fn word(
             "session.ended",
             json!({"reason": reason_name(*reason), "evaluate": rate}),
         ),
+        Happening::Requeued { position } => (
+            "session.mode",
+            json!({
+                "mode": "queued",
+                "queue": queue(*position),
+                "greeting": QUEUED,
+                "leave_message": leave_message(settings, base_url, visitor),
+            }),
+        ),
+        Happening::Reconfigured => (
+            "capabilities.changed",
+            json!({"config": config(settings, base_url, Some(visitor))}),
+        ),
         Happening::Typing => ("typing", json!({"typing": true})),
     };
     let id = fresh_id();
-    let name = if settings.pushes.numbered {
-        number(event)
-    } else {
-        event
-    };
+    // Number 3 is an agent's; a visitor who waits again is told by name.
+    let numbered = settings.pushes.numbered && !matches!(happening, Happening::Requeued { .. });
+    let name = if numbered { number(event) } else { event };
     let body = json!({
         "id": id,
         "ts": stamp(OffsetDateTime::now_utc()),
@@ -207,6 +218,7 @@ pub(super) fn config(settings: &Settings, base_url: &str, visitor: Option<&Visit
         "evaluation": {"robot": "none", "human": form(settings), "by": ["agent"], "after_seconds": 0},
         "emoji": "text",
         "groups": groups,
+        "optional": ["typing", "read"],
     });
     if let (Some(config), Some(visitor)) = (config.as_object_mut(), visitor) {
         config.insert(

@@ -7,8 +7,10 @@
 
 mod calls;
 mod events;
+mod modes;
 mod replies;
 mod signature;
+mod talk;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -151,6 +153,10 @@ impl Vendor for Jiaxin {
             url: callback.to_owned(),
             headers: self.keys.sign(&push.id, now, &push.body, flaw),
         }
+    }
+
+    fn gives_up(&self, status: u16) -> bool {
+        matches!(status, 400 | 401 | 404 | 413)
     }
 
     fn invalidate_tokens(&self) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{code, failure, not_here, success};
+use super::{code, failure, lists, not_here, success};
 use crate::centre::{Phase, Reception, fresh_id};
 use crate::platform::{Call, Platform, Reply};
 use crate::robot::Transfer;
@@ -23,11 +23,11 @@ pub(super) fn answer(platform: &Arc<Platform>, operation: &str, call: &Call) -> 
         _ => return failure(code::PARAMETER_MISSING, "请求体不是 JSON 对象"),
     };
     match operation {
-        "query_group" => groups(platform),
-        "query_agent" => agents(platform),
-        "admin_is_work" => is_work(platform),
-        "get_once_data" => live_data(platform),
-        "get_robot_guide" => guide(platform, body),
+        "query_group" => lists::groups(platform),
+        "query_agent" => lists::agents(platform),
+        "admin_is_work" => lists::is_work(platform),
+        "get_once_data" => lists::live_data(platform),
+        "get_robot_guide" => lists::guide(platform, body),
         "robot_chat" => with_visitor(body, |id| robot_chat(platform, id, body)),
         "robot_feedback" => robot_feedback(platform, body),
         "chat_connect" => with_visitor(body, |id| chat_connect(platform, id, body)),
@@ -54,7 +54,7 @@ fn text<'a>(body: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 }
 
 /// A number, as number or text: clients of this vendor send both.
-fn number(body: &Map<String, Value>, key: &str) -> Option<i64> {
+pub(super) fn number(body: &Map<String, Value>, key: &str) -> Option<i64> {
     let value = body.get(key)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -232,7 +232,7 @@ fn suggestions(settings: &Settings, questions: &[String]) -> Value {
     questions.iter().map(entry).collect()
 }
 
-fn doc_id(entry: usize) -> String {
+pub(super) fn doc_id(entry: usize) -> String {
     format!("doc-{}", entry + 1)
 }
 
@@ -328,99 +328,4 @@ fn state_number(phase: Phase) -> i64 {
         Phase::Human => 1,
         Phase::New | Phase::Unattended | Phase::Ended => 0,
     }
-}
-
-fn guide(platform: &Arc<Platform>, body: &Map<String, Value>) -> Reply {
-    let settings = platform.settings();
-    let questions: Vec<Value> = settings
-        .robot
-        .suggestions
-        .iter()
-        .enumerate()
-        .map(|(index, question)| {
-            json!({
-                "docid": doc_id(index),
-                "guide_question": question,
-                "guide_question_disname": question,
-                "match_flag": 3,
-            })
-        })
-        .collect();
-    success(
-        "item",
-        json!({
-            "robot_flag": number(body, "robot_flag").unwrap_or(1),
-            "guide_strip": settings.robot.welcome,
-            "link_question_num": questions.len(),
-            "link_question_list": questions,
-        }),
-    )
-}
-
-fn groups(platform: &Arc<Platform>) -> Reply {
-    let settings = platform.settings();
-    let groups = settings
-        .groups
-        .iter()
-        .map(|group| json!({"groupid": group.id, "group_name": group.name}));
-    success("items", groups.collect())
-}
-
-fn agents(platform: &Arc<Platform>) -> Reply {
-    let settings = platform.settings();
-    let agents = settings.human.agents.iter().map(|agent| {
-        json!({
-            "agentid": agent.id,
-            "agent_name": agent.name,
-            "agent_no": agent.id,
-            "groupid": agent.groups,
-            "agent_status": if settings.human.no_agent { "0" } else { "1" },
-        })
-    });
-    success("items", agents.collect())
-}
-
-fn is_work(platform: &Arc<Platform>) -> Reply {
-    let work = !platform.settings().human.no_agent;
-    success(
-        "item",
-        json!({"is_work": if work { "true" } else { "false" }}),
-    )
-}
-
-fn live_data(platform: &Arc<Platform>) -> Reply {
-    let settings = platform.settings();
-    let item = platform.look(|centre| {
-        let count = |phase| {
-            centre
-                .all()
-                .filter(|visitor| visitor.phase == phase)
-                .count()
-        };
-        let agents: Vec<Value> = settings
-            .human
-            .agents
-            .iter()
-            .map(|agent| {
-                let load = centre.load(&agent.id);
-                json!({
-                    "agentid": agent.id,
-                    "agent_name": agent.name,
-                    "agent_face": agent.portrait,
-                    "groupid": agent.groups,
-                    "count": load,
-                    "max_count": agent.capacity,
-                    "status": if load < agent.capacity { 1 } else { 2 },
-                })
-            })
-            .collect();
-        json!({
-            "wait_user_size": centre.waiting(),
-            "online_user_size": count(Phase::Human),
-            "robot_user_size": count(Phase::Robot),
-            "admin_size": if settings.human.no_agent { 0 } else { agents.len() },
-            "admin_list": if settings.human.no_agent { Vec::new() } else { agents },
-        })
-    });
-    success("item", item)
 }

@@ -5,6 +5,7 @@
 //! token is valid at a time, the one that was fetched last.
 
 mod calls;
+mod lists;
 mod pushes;
 mod token;
 
@@ -147,6 +148,10 @@ impl Vendor for Zhichi {
             url,
             headers: Vec::new(),
         }
+    }
+
+    fn gives_up(&self, _status: u16) -> bool {
+        false
     }
 
     fn invalidate_tokens(&self) -> bool {

@@ -64,7 +64,7 @@ pub(super) fn word(settings: &Settings, visitor: &Visitor, happening: &Happening
         Happening::NoAgent | Happening::QueueTimeout => {
             vec![push(visitor, 204, None, json!({"reason": 9}))]
         }
-        Happening::Typing => Vec::new(),
+        Happening::Typing | Happening::Requeued { .. } | Happening::Reconfigured => Vec::new(),
     }
 }
 

@@ -283,6 +283,33 @@ async fn leaving_keeps_the_session_and_only_the_agent_ends_it() {
 }
 
 #[tokio::test]
+async fn the_gateway_can_close_a_session_for_good() {
+    let jiaxin = Jiaxin::start(json!({"human": {"hold": false}})).await;
+    jiaxin.open("v").await;
+    jiaxin.data("session.to_human", "v", json!({})).await;
+    let closed = jiaxin
+        .data("session.leave", "v", json!({"semantics": "ends"}))
+        .await;
+    assert_eq!(closed["ended"], true);
+    let state = jiaxin.data("session.state", "v", json!({})).await;
+    assert_eq!(state["reason"], "visitor");
+}
+
+#[tokio::test]
+async fn there_is_no_way_back_to_the_robot_after_an_agent() {
+    let jiaxin = Jiaxin::start(json!({"human": {"hold": false}})).await;
+    jiaxin.open("v").await;
+    jiaxin.data("session.to_human", "v", json!({})).await;
+    jiaxin
+        .desk
+        .act("v", json!({"action": "transfer", "group": "presale"}))
+        .await;
+    assert_eq!(jiaxin.desk.visitor("v").await["phase"], "queued");
+    let left = jiaxin.data("queue.cancel", "v", json!({})).await;
+    assert_eq!(left["mode"], "unattended");
+}
+
+#[tokio::test]
 async fn an_unknown_visitor_session_or_operation_is_refused() {
     let jiaxin = Jiaxin::start(json!({})).await;
     let hello = json!({"type": "text", "text": "hi"});

@@ -185,6 +185,7 @@ async fn jiaxin_pushes_every_event_under_its_name() {
         (json!({"action": "recall"}), "message.recalled"),
         (json!({"action": "invite"}), "evaluate.invite"),
         (json!({"action": "transfer"}), "session.transferred"),
+        (json!({"action": "capabilities"}), "capabilities.changed"),
         (json!({"action": "typing"}), "typing"),
         (json!({"action": "end", "rate": true}), "session.ended"),
     ] {
@@ -259,6 +260,34 @@ async fn a_push_is_given_up_after_the_last_try_and_the_next_one_goes() {
         zhichi.desk.pushes("state=failed&wait_ms=15000").await.len(),
         1
     );
+}
+
+#[tokio::test]
+async fn jiaxin_gives_an_event_up_at_an_answer_that_is_final() {
+    let (jiaxin, mut receiver) = jiaxin(json!({})).await;
+    receiver.answer_with(&[404]);
+    jiaxin
+        .desk
+        .act("v", json!({"action": "say", "text": "1"}))
+        .await;
+    receiver.next().await;
+    let failed = jiaxin.desk.pushes("state=failed&wait_ms=15000").await;
+    assert_eq!(failed[0]["tries"], json!([404]));
+}
+
+#[tokio::test]
+async fn a_visitor_who_is_handed_to_a_group_waits_again() {
+    let (jiaxin, mut receiver) = jiaxin(json!({})).await;
+    jiaxin
+        .desk
+        .act("v", json!({"action": "transfer", "group": "presale"}))
+        .await;
+    let event = receiver.next().await.json();
+    assert_eq!(
+        (&event["event"], &event["data"]["mode"]),
+        (&json!("session.mode"), &json!("queued"))
+    );
+    assert_eq!(event["data"]["queue"]["position"], 1);
 }
 
 #[tokio::test]

@@ -1,1 +1,3 @@
-//! To be written.
+//! What must hold for every adapter and between all packages.
+
+mod dependencies;

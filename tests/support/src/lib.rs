@@ -12,18 +12,22 @@
 //! | [`gateway`] | a gateway to start, stop, kill and start again |
 //! | [`config`] | the configuration that gateway is given |
 //! | [`simulators`] | both vendors, switchable while they run |
+//! | [`events`], [`sse`] | a session's log, as a list and as a stream |
+//! | [`token`] | visitor tokens, good and bad |
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
 
 pub mod config;
+pub mod events;
 pub mod gateway;
 pub mod http;
 pub mod plugins;
 mod process;
 pub mod simulators;
 pub mod sse;
+pub mod token;
 pub mod visitor;
 pub mod wait;
 pub mod webdriver;

@@ -4,100 +4,17 @@
 //! ids, answers of any status are values. Every message gets an idempotency
 //! key of its own unless the test names one.
 
+use crate::events::outline;
 use crate::http::{Client, Request, Response, escape};
 use crate::sse::Stream;
 use crate::wait;
 use anyhow::{Context, Result};
 use http::Method;
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What a visitor token says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
-    /// The app's key.
-    pub iss: String,
-    /// The visitor's id.
-    pub sub: String,
-    /// When the token ends, in seconds since 1970.
-    pub exp: u64,
-    /// The name agents see.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-impl Claims {
-    /// Valid for an hour from now.
-    pub fn new(app: &str, visitor: &str) -> Self {
-        Self {
-            iss: app.to_owned(),
-            sub: visitor.to_owned(),
-            exp: now() + 3_600,
-            name: None,
-        }
-    }
-
-    /// The token: these claims signed with `secret` by HS256.
-    ///
-    /// # Panics
-    /// Never in practice: such claims always have a JSON form.
-    pub fn sign(&self, secret: &str) -> String {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        encode(&Header::default(), self, &key).expect("claims of text and numbers can be signed")
-    }
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
-/// An event of a session's log.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Event {
-    /// Its number; starts at 1, without gaps.
-    pub seq: u64,
-    /// Its id.
-    pub id: String,
-    /// The session it belongs to.
-    pub session: String,
-    /// What happened, such as `message`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When, RFC 3339.
-    pub at: String,
-    /// The particulars.
-    pub data: Value,
-}
-
-impl Event {
-    /// The text of a text message, else nothing.
-    pub fn text(&self) -> Option<&str> {
-        (self.kind == "message")
-            .then(|| self.data["content"]["text"].as_str())
-            .flatten()
-    }
-
-    /// Whose message it is (`visitor`, `robot`, `agent`, `system`), else nothing.
-    pub fn from_kind(&self) -> Option<&str> {
-        (self.kind == "message")
-            .then(|| self.data["from"]["kind"].as_str())
-            .flatten()
-    }
-}
-
-/// What the gateway answered to a message it took.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Accepted {
-    /// The message's id.
-    pub id: String,
-    /// Its place in the log.
-    pub seq: u64,
-}
+pub use crate::events::{Accepted, Event, check_gap_free};
+pub use crate::token::{Claims, now};
 
 /// A visitor with a token.
 #[derive(Clone)]
@@ -344,25 +261,6 @@ impl Visitor {
     }
 }
 
-/// Fails unless the log is numbered 1, 2, 3 … and no id repeats.
-pub fn check_gap_free(events: &[Event]) -> Result<()> {
-    for (place, event) in (1u64..).zip(events) {
-        anyhow::ensure!(
-            event.seq == place,
-            "seq {} stands at place {place}: {}",
-            event.seq,
-            outline(events)
-        );
-    }
-    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| &event.id).collect();
-    anyhow::ensure!(
-        ids.len() == events.len(),
-        "an event id repeats: {}",
-        outline(events)
-    );
-    Ok(())
-}
-
 #[derive(Deserialize)]
 struct Page {
     events: Vec<Event>,
@@ -371,60 +269,4 @@ struct Page {
 
 fn fresh_key() -> String {
     uuid::Uuid::now_v7().to_string()
-}
-
-/// A log in a line per event, for messages.
-fn outline(events: &[Event]) -> String {
-    let lines = events
-        .iter()
-        .map(|event| format!("\n  {} {} {}", event.seq, event.kind, event.data));
-    lines.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(seq: u64, id: &str) -> Event {
-        let at = "2026-01-01T00:00:00.000Z".to_owned();
-        let data =
-            json!({ "from": { "kind": "agent" }, "content": { "type": "text", "text": "hi" } });
-        Event {
-            seq,
-            id: id.to_owned(),
-            session: "s".to_owned(),
-            kind: "message".to_owned(),
-            at,
-            data,
-        }
-    }
-
-    #[test]
-    fn a_gap_or_a_repeated_id_in_a_log_is_found() {
-        assert!(check_gap_free(&[event(1, "a"), event(2, "b")]).is_ok());
-        assert!(check_gap_free(&[event(1, "a"), event(3, "b")]).is_err());
-        assert!(check_gap_free(&[event(1, "a"), event(2, "a")]).is_err());
-    }
-
-    #[test]
-    fn text_and_sender_are_read_from_messages_only() {
-        let mut said = event(1, "a");
-        assert_eq!((said.text(), said.from_kind()), (Some("hi"), Some("agent")));
-        said.kind = "queue".to_owned();
-        assert_eq!((said.text(), said.from_kind()), (None, None));
-    }
-
-    #[test]
-    fn a_token_is_a_jwt_that_only_its_secret_verifies() {
-        let token = Claims::new("demo", "v1").sign("right");
-        let read = |secret: &str| {
-            let key = jsonwebtoken::DecodingKey::from_secret(secret.as_bytes());
-            jsonwebtoken::decode::<Claims>(&token, &key, &jsonwebtoken::Validation::default())
-        };
-        assert_eq!(
-            read("right").map(|token| token.claims.sub).ok().as_deref(),
-            Some("v1")
-        );
-        assert!(read("wrong").is_err());
-    }
 }

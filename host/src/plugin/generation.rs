@@ -1,0 +1,347 @@
+//! One opened adapter of a loaded module.
+//!
+//! Owns the adapter's handle, the encoding on our side of the boundary, and
+//! the size of what comes back. Deliberately keeps no count of faults and
+//! decides nothing about them; that is [`guard`](super::guard). Invariants: a
+//! handle is closed exactly once, after its last call; an answer is decoded
+//! only if it is small enough.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use kefu_plugin_api::{
+    abi::Answer,
+    descriptor::Descriptor,
+    error::{AdapterError, FaultKind as AdapterFault, OpenError},
+    http::Callback,
+    ids::ProviderId,
+    wire::{
+        CONTRACT, Contract, HandleInput, HandleOutput, OpenInput, OpenOutput, ReceiveOutput,
+        decode, encode,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::Module;
+
+/// How much an adapter may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// Bytes of one answer.
+    pub bytes: usize,
+    /// Effects of one turn, and events of one callback.
+    pub items: usize,
+    /// Bytes of a session's state.
+    pub state: usize,
+}
+
+impl Default for OutputLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 4 << 20,
+            items: 256,
+            state: 64 << 10,
+        }
+    }
+}
+
+/// A call that gave nothing usable. The turn is dropped, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{kind}: {detail}")]
+pub struct Fault {
+    /// What went wrong.
+    pub kind: FaultKind,
+    /// In words, for operators.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault with its words.
+    pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+
+    /// Whether it speaks against the adapter. What the vendor did wrong does
+    /// not, however often it happens.
+    pub fn blames_adapter(&self) -> bool {
+        self.kind != FaultKind::Vendor
+    }
+}
+
+/// What went wrong in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The adapter panicked.
+    Panic,
+    /// The answer is larger than it may be.
+    TooLarge,
+    /// The answer cannot be read, or contains an effect that is not known.
+    BadOutput,
+    /// The answer asks for what the session's state does not allow; found by
+    /// the engine.
+    Illegal,
+    /// The stored state cannot be read by this generation.
+    State,
+    /// The adapter itself failed the turn.
+    Adapter,
+    /// The adapter failed the turn because of what the vendor said.
+    Vendor,
+}
+
+impl FaultKind {
+    /// The name in metrics and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::TooLarge => "too_large",
+            Self::BadOutput => "bad_output",
+            Self::Illegal => "illegal",
+            Self::State => "state",
+            Self::Adapter => "adapter",
+            Self::Vendor => "vendor",
+        }
+    }
+}
+
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Panic => "the adapter panicked",
+            Self::TooLarge => "the adapter answered too much",
+            Self::BadOutput => "the adapter's answer cannot be read",
+            Self::Illegal => "the adapter asked for what is not allowed",
+            Self::State => "the adapter cannot read the session's state",
+            Self::Adapter => "the adapter failed",
+            Self::Vendor => "the vendor's answer cannot be used",
+        })
+    }
+}
+
+impl From<AdapterError> for Fault {
+    fn from(error: AdapterError) -> Self {
+        let kind = match error.kind {
+            AdapterFault::Vendor => FaultKind::Vendor,
+            AdapterFault::Panic => FaultKind::Panic,
+            AdapterFault::State => FaultKind::State,
+            // It could not read our input, or not write its own answer.
+            AdapterFault::Wire => FaultKind::BadOutput,
+            AdapterFault::Internal | AdapterFault::Closed | AdapterFault::Unknown => {
+                FaultKind::Adapter
+            }
+        };
+        Self::new(kind, error.detail)
+    }
+}
+
+/// Why an adapter did not open.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OpenFault {
+    /// It does not accept the settings.
+    #[error("the adapter refuses the settings: {0}")]
+    Refused(#[source] OpenError),
+    /// It failed while it was opened.
+    #[error("the adapter did not open: {0}")]
+    Broken(#[source] Fault),
+    /// It opened and did not pass its self-test.
+    #[error("the adapter does not pass its self-test: {0}")]
+    SelfTest(#[source] Fault),
+}
+
+/// One opened adapter. Calls may come from many threads at once.
+#[derive(Debug)]
+pub struct Generation {
+    module: Arc<Module>,
+    handle: u64,
+    provider: ProviderId,
+    number: u64,
+    limits: OutputLimits,
+    in_flight: AtomicU64,
+}
+
+impl Generation {
+    /// Opens the module's adapter for a provider with its settings, and runs
+    /// its self-test.
+    ///
+    /// # Errors
+    /// Why it cannot serve this provider.
+    pub fn open(
+        module: Arc<Module>,
+        provider: ProviderId,
+        settings: &Value,
+        number: u64,
+        limits: OutputLimits,
+    ) -> Result<Self, OpenFault> {
+        let input = write(&OpenInput {
+            settings: settings.clone(),
+            host: CONTRACT,
+        })
+        .map_err(OpenFault::Broken)?;
+        let output = read(module.open(&input), limits.bytes).map_err(OpenFault::Broken)?;
+        let handle = match output {
+            OpenOutput::Opened { handle } => handle,
+            OpenOutput::Refused { error } => return Err(OpenFault::Refused(error)),
+        };
+        // From here on dropping closes it.
+        let generation = Self {
+            module,
+            handle,
+            provider,
+            number,
+            limits,
+            in_flight: AtomicU64::new(0),
+        };
+        raw(generation.module.self_test(handle), limits.bytes).map_err(OpenFault::SelfTest)?;
+        Ok(generation)
+    }
+
+    /// One turn.
+    ///
+    /// # Errors
+    /// Why there is no usable answer.
+    pub fn handle(&self, input: &HandleInput) -> Result<HandleOutput, Fault> {
+        let _call = self.enter();
+        let input = write(input)?;
+        let output: HandleOutput =
+            read(self.module.handle(self.handle, &input), self.limits.bytes)?;
+        self.check_count("effects", output.effects.len())?;
+        if output.state.len() > self.limits.state {
+            return Err(too_large(
+                "bytes of state",
+                self.limits.state,
+                output.state.len(),
+            ));
+        }
+        Ok(output)
+    }
+
+    /// One callback of the vendor.
+    ///
+    /// # Errors
+    /// Why there is no usable answer. A callback that the adapter refuses is
+    /// an answer.
+    pub fn receive(&self, callback: &Callback) -> Result<ReceiveOutput, Fault> {
+        let _call = self.enter();
+        let input = write(callback)?;
+        let output = read(self.module.receive(self.handle, &input), self.limits.bytes)?;
+        if let ReceiveOutput::Accepted { receipt } = &output {
+            self.check_count("events", receipt.events.len())?;
+        }
+        Ok(output)
+    }
+
+    /// Whether a stored state can be read.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_state(&self, state: &[u8]) -> Result<(), Fault> {
+        let _call = self.enter();
+        raw(self.module.check_state(state), self.limits.bytes).map(drop)
+    }
+
+    /// The loaded module it was opened from.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+
+    /// Who its adapter is.
+    pub fn descriptor(&self) -> &Arc<Descriptor> {
+        self.module.descriptor()
+    }
+
+    /// Whom it serves.
+    pub fn provider(&self) -> &ProviderId {
+        &self.provider
+    }
+
+    /// Counted from 1 for each provider, one more at each replacement.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The adapter's own version.
+    pub fn version(&self) -> &str {
+        &self.descriptor().version
+    }
+
+    /// The contract that both sides speak: the lower minor.
+    pub fn contract(&self) -> Contract {
+        let theirs = self.module.contract();
+        Contract {
+            major: CONTRACT.major,
+            minor: CONTRACT.minor.min(theirs.minor),
+        }
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
+    fn check_count(&self, what: &str, found: usize) -> Result<(), Fault> {
+        if found > self.limits.items {
+            return Err(too_large(what, self.limits.items, found));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.module.close(self.handle);
+    }
+}
+
+struct InFlight<'a>(&'a AtomicU64);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn write(input: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    encode(input).map_err(Fault::from)
+}
+
+fn read<T: DeserializeOwned>(answer: Answer, limit: usize) -> Result<T, Fault> {
+    let bytes = raw(answer, limit)?;
+    decode(&bytes).map_err(|error| Fault::new(FaultKind::BadOutput, error.detail))
+}
+
+fn raw(
+    answer: Answer,
+    limit: usize,
+) -> Result<impl std::ops::Deref<Target = [u8]> + std::fmt::Debug, Fault> {
+    let bytes = answer.into_result();
+    let length = match &bytes {
+        Ok(bytes) | Err(bytes) => bytes.len(),
+    };
+    if length > limit {
+        return Err(too_large("bytes", limit, length));
+    }
+    bytes.map_err(|bytes| {
+        decode::<AdapterError>(&bytes)
+            .map(Fault::from)
+            .unwrap_or_else(|error| Fault::new(FaultKind::BadOutput, error.detail))
+    })
+}
+
+fn too_large(what: &str, limit: usize, found: usize) -> Fault {
+    Fault::new(
+        FaultKind::TooLarge,
+        format!("expected at most {limit} {what}, found {found}"),
+    )
+}

@@ -1,0 +1,415 @@
+//! The guard around every call of an adapter.
+//!
+//! Owns the counting of faults, the quarantine that follows repeated ones, and
+//! the mark by which another thread sees how long a call has been running.
+//! Deliberately interrupts nothing: code in this process cannot be stopped, so
+//! whoever watches the [`CallClock`] replaces the thread instead. Invariant: a
+//! quarantine needs faults of several sessions, so that no single visitor and
+//! nobody who merely sends callbacks can bring one about.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use kefu_plugin_api::{
+    http::Callback,
+    ids::{ProviderId, SessionId},
+    time::Timestamp,
+    wire::{HandleInput, HandleOutput, ReceiveOutput},
+};
+use serde::Serialize;
+
+use super::{Fault, FaultKind, Generation, LastError, status};
+
+/// How many faults are put up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Sessions with a fault of the adapter …
+    pub sessions: usize,
+    /// … within this time bring a quarantine …
+    pub within: Duration,
+    /// … which lasts so long, unless the adapter is replaced earlier.
+    pub rest: Duration,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self {
+            sessions: 5,
+            within: Duration::from_secs(60),
+            rest: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Which function of the adapter was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// A turn.
+    Handle,
+    /// A callback.
+    Receive,
+}
+
+impl CallKind {
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handle => "handle",
+            Self::Receive => "receive",
+        }
+    }
+}
+
+/// Sees every call of every adapter when it is over: for metrics.
+pub trait CallObserver: Send + Sync {
+    /// Called on the calling thread, so it must be quick.
+    fn finished(
+        &self,
+        provider: &ProviderId,
+        kind: CallKind,
+        took: Duration,
+        fault: Option<FaultKind>,
+    );
+}
+
+/// How one provider's adapter has been doing. Outlives generations.
+#[derive(Debug, Default)]
+pub struct Health {
+    calls: AtomicU64,
+    record: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    faults: BTreeMap<FaultKind, u64>,
+    last_error: Option<LastError>,
+    recent: VecDeque<(Instant, SessionId)>,
+    quarantined_until: Option<Instant>,
+}
+
+impl Health {
+    /// Calls that have finished.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Faults by kind, since the gateway started.
+    pub fn faults(&self) -> BTreeMap<FaultKind, u64> {
+        self.record().faults.clone()
+    }
+
+    /// What went wrong last.
+    pub fn last_error(&self) -> Option<LastError> {
+        self.record().last_error.clone()
+    }
+
+    /// Until when no call is made, if that lies after `now`.
+    pub fn quarantined_until(&self, now: Instant) -> Option<Instant> {
+        self.record().quarantined_until.filter(|&until| until > now)
+    }
+
+    /// Takes the provider back into service: its adapter was replaced, or an
+    /// operator said so.
+    pub fn forgive(&self) {
+        let mut record = self.record();
+        record.recent.clear();
+        record.quarantined_until = None;
+    }
+
+    /// Remembers what went wrong outside a call, such as a failed reload.
+    pub fn note_error(&self, at: Timestamp, error: impl Into<String>) {
+        self.record().last_error = Some(LastError {
+            at,
+            text: error.into(),
+        });
+    }
+
+    /// Counts a fault of one session; `session` is empty for what belongs to
+    /// none. Says whether this one brought the quarantine.
+    pub fn count(
+        &self,
+        fault: &Fault,
+        session: &SessionId,
+        now: Instant,
+        tolerance: &Tolerance,
+    ) -> bool {
+        let mut record = self.record();
+        *record.faults.entry(fault.kind).or_default() += 1;
+        record.last_error = Some(LastError {
+            at: status::now(),
+            text: fault.to_string(),
+        });
+        if !fault.blames_adapter() || record.quarantined_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        record.recent.push_back((now, session.clone()));
+        while record
+            .recent
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > tolerance.within)
+        {
+            record.recent.pop_front();
+        }
+        let sessions: BTreeSet<_> = record.recent.iter().map(|(_, session)| session).collect();
+        if sessions.len() < tolerance.sessions {
+            // One session that fails all the time needs no more than one line.
+            let excess = record.recent.len().saturating_sub(MOST_REMEMBERED);
+            record.recent.drain(..excess);
+            return false;
+        }
+        record.recent.clear();
+        record.quarantined_until = Some(now + tolerance.rest);
+        true
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const MOST_REMEMBERED: usize = 1_024;
+
+/// A generation with its guard: what the engine calls. Taken from the registry
+/// for one call or a few, so that a replacement takes effect soon.
+#[derive(Clone)]
+pub struct Guarded {
+    pub(super) generation: Arc<Generation>,
+    pub(super) health: Arc<Health>,
+    pub(super) tolerance: Tolerance,
+    pub(super) observer: Option<Arc<dyn CallObserver>>,
+}
+
+impl std::fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guarded {
+    /// The generation that is called.
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    /// One turn, on this thread.
+    ///
+    /// # Errors
+    /// Why there is no usable answer; already counted.
+    pub fn handle(&self, clock: &CallClock, input: &HandleInput) -> Result<HandleOutput, Fault> {
+        let session = &input.session.id;
+        self.watched(clock, CallKind::Handle, session, |generation| {
+            generation.handle(input)
+        })
+    }
+
+    /// One callback, on this thread.
+    ///
+    /// # Errors
+    /// Why there is no usable answer; already counted.
+    pub fn receive(&self, clock: &CallClock, callback: &Callback) -> Result<ReceiveOutput, Fault> {
+        self.watched(
+            clock,
+            CallKind::Receive,
+            &SessionId::default(),
+            |generation| generation.receive(callback),
+        )
+    }
+
+    /// Counts a fault that showed after the call: an illegal transition, a
+    /// call that does not return.
+    pub fn blame(&self, session: &SessionId, fault: &Fault) {
+        let brought = self
+            .health
+            .count(fault, session, Instant::now(), &self.tolerance);
+        let provider = self.generation.provider();
+        tracing::warn!(%provider, generation = self.generation.number(), %session, %fault, "adapter fault");
+        if brought {
+            tracing::error!(
+                %provider,
+                sessions = self.tolerance.sessions,
+                rest_seconds = self.tolerance.rest.as_secs(),
+                "provider quarantined after repeated faults of its adapter"
+            );
+        }
+    }
+
+    fn watched<T>(
+        &self,
+        clock: &CallClock,
+        kind: CallKind,
+        session: &SessionId,
+        call: impl FnOnce(&Generation) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let running = clock.start(&self.generation, kind, session);
+        let result = call(&self.generation);
+        let took = running.finish();
+        self.health.calls.fetch_add(1, Ordering::Relaxed);
+        let fault = result.as_ref().err();
+        if let Some(observer) = &self.observer {
+            let kind_of_fault = fault.map(|fault| fault.kind);
+            observer.finished(self.generation.provider(), kind, took, kind_of_fault);
+        }
+        if let Some(fault) = fault {
+            self.blame(session, fault);
+        }
+        result
+    }
+}
+
+/// What one thread is calling right now, readable from others. Each engine
+/// thread has one; a watchdog reads them all.
+#[derive(Debug, Default)]
+pub struct CallClock {
+    running: Mutex<Option<Running>>,
+}
+
+/// A call under way.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Whom it calls.
+    pub generation: Arc<Generation>,
+    /// Which function.
+    pub kind: CallKind,
+    /// For which session; empty for a callback and in the provider's scope.
+    pub session: SessionId,
+    /// Since when.
+    pub since: Instant,
+}
+
+impl CallClock {
+    /// No call yet.
+    pub const fn new() -> Self {
+        Self {
+            running: Mutex::new(None),
+        }
+    }
+
+    /// What is running, if anything.
+    pub fn running(&self) -> Option<Running> {
+        self.lock().clone()
+    }
+
+    /// What has been running for longer than that.
+    pub fn overdue(&self, now: Instant, budget: Duration) -> Option<Running> {
+        self.lock()
+            .as_ref()
+            .filter(|running| now.saturating_duration_since(running.since) > budget)
+            .cloned()
+    }
+
+    fn start(&self, generation: &Arc<Generation>, kind: CallKind, session: &SessionId) -> Mark<'_> {
+        let since = Instant::now();
+        *self.lock() = Some(Running {
+            generation: Arc::clone(generation),
+            kind,
+            session: session.clone(),
+            since,
+        });
+        Mark { clock: self, since }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removed when the call is over, however it ends.
+struct Mark<'a> {
+    clock: &'a CallClock,
+    since: Instant,
+}
+
+impl Mark<'_> {
+    fn finish(self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        let over = self.clock.lock().take();
+        // It may hold the last reference to a generation, whose end runs code
+        // of the adapter: not under the lock.
+        drop(over);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLERANCE: Tolerance = Tolerance {
+        sessions: 3,
+        within: Duration::from_secs(10),
+        rest: Duration::from_secs(30),
+    };
+
+    fn panic() -> Fault {
+        Fault::new(FaultKind::Panic, "boom")
+    }
+
+    fn fail(health: &Health, session: &str, at: Instant) -> bool {
+        health.count(&panic(), &session.into(), at, &TOLERANCE)
+    }
+
+    #[test]
+    fn faults_of_several_sessions_bring_a_quarantine_that_ends() {
+        let (health, start) = (Health::default(), Instant::now());
+        assert!(!fail(&health, "a", start));
+        assert!(!fail(&health, "b", start));
+        assert!(fail(&health, "c", start));
+        let until = start + TOLERANCE.rest;
+        assert_eq!(health.quarantined_until(start), Some(until));
+        assert_eq!(health.quarantined_until(until), None);
+        assert_eq!(health.faults()[&FaultKind::Panic], 3);
+    }
+
+    #[test]
+    fn one_session_alone_never_brings_a_quarantine() {
+        let (health, start) = (Health::default(), Instant::now());
+        assert!((0..10_000).all(|_| !fail(&health, "a", start)));
+        assert!(health.record().recent.len() <= MOST_REMEMBERED);
+        assert_eq!(health.faults()[&FaultKind::Panic], 10_000);
+    }
+
+    #[test]
+    fn faults_far_apart_are_forgotten() {
+        let (health, start) = (Health::default(), Instant::now());
+        for (index, session) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            let at = start + (TOLERANCE.within + Duration::from_secs(1)) * index as u32;
+            assert!(!fail(&health, session, at));
+        }
+    }
+
+    #[test]
+    fn what_the_vendor_does_wrong_is_counted_and_not_held_against_the_adapter() {
+        let (health, start) = (Health::default(), Instant::now());
+        let fault = Fault::new(FaultKind::Vendor, "HTML instead of JSON");
+        for session in ["a", "b", "c", "d", "e"] {
+            assert!(!health.count(&fault, &session.into(), start, &TOLERANCE));
+        }
+        assert_eq!(health.faults()[&FaultKind::Vendor], 5);
+        assert!(health.last_error().is_some());
+    }
+
+    #[test]
+    fn a_replaced_adapter_starts_without_a_record() {
+        let (health, start) = (Health::default(), Instant::now());
+        for session in ["a", "b", "c"] {
+            fail(&health, session, start);
+        }
+        health.forgive();
+        assert_eq!(health.quarantined_until(start), None);
+        assert!(!fail(&health, "d", start));
+        assert_eq!(health.faults()[&FaultKind::Panic], 4);
+    }
+}

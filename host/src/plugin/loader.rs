@@ -1,0 +1,302 @@
+//! Loads a private copy and checks that it speaks our contract.
+//!
+//! Owns the table of what is loaded in this process, and the only `unsafe` of
+//! the host. Deliberately knows neither providers nor settings; opening an
+//! adapter is [`generation`](super::generation). Invariants: only private
+//! copies are loaded, each content once; nothing is ever unloaded, because
+//! thread-locals and statics of a library make that unsound, so what was
+//! mapped is counted instead.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use abi_stable::{
+    library::{
+        AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME, ROOT_MODULE_LOADER_NAME_WITH_NUL,
+    },
+    std_types::RSlice,
+};
+use kefu_plugin_api::{
+    abi::{AdapterModuleRef, Answer},
+    descriptor::Descriptor,
+    error::AdapterError,
+    wire::{CONTRACT, Contract, decode},
+};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use super::{Image, LoadError, Refusal};
+
+/// Loads plug-ins by way of private copies in one folder.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    copies: PathBuf,
+}
+
+impl Loader {
+    /// Keeps the copies in this folder, which is made when it is missing.
+    pub fn new(copies: impl Into<PathBuf>) -> Self {
+        Self {
+            copies: copies.into(),
+        }
+    }
+
+    /// Reads, checks, copies and loads a file, or finds its content loaded.
+    ///
+    /// # Errors
+    /// Why the file is not loaded.
+    pub fn load(&self, file: &Path) -> Result<Arc<Module>, LoadError> {
+        self.load_image(&Image::read(file)?)
+    }
+
+    /// The same for a file that was read before, so that its bytes could be
+    /// looked at in between.
+    ///
+    /// # Errors
+    /// Why the file is not loaded.
+    pub fn load_image(&self, image: &Image) -> Result<Arc<Module>, LoadError> {
+        let entry = entry(image.sha256());
+        // Held while loading: two callers with the same content wait for each
+        // other, others do not.
+        let mut loaded = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = &loaded.module {
+            return Ok(Arc::clone(module));
+        }
+        let copy = image.keep(&self.copies)?;
+        let module = self
+            .map(&mut loaded, &copy)
+            .and_then(|root| Module::admit(root, image, copy.clone()));
+        let module = Arc::new(module.map_err(|refusal| LoadError {
+            file: image.file().to_owned(),
+            refusal,
+        })?);
+        loaded.module = Some(Arc::clone(&module));
+        Ok(module)
+    }
+
+    fn map(&self, loaded: &mut Loaded, copy: &Path) -> Result<AdapterModuleRef, Refusal> {
+        let absolute = copy.canonicalize().map_err(|error| Refusal::NotLoadable {
+            found: error.to_string(),
+        })?;
+        // Asked for all symbols at once: one that is missing is an error here
+        // and not a crash at some later call.
+        //
+        // SAFETY: loading runs the library's initialisers. An operator who
+        // puts a plug-in into the folder trusts it to run in this process; the
+        // bytes were checked to be a complete plug-in for this machine, and
+        // nobody else writes to the copy.
+        #[expect(unsafe_code, reason = "nothing loads a library without it")]
+        let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) };
+        let library = library.map_err(|error| Refusal::NotLoadable {
+            found: error.to_string(),
+        })?;
+        loaded.mapped = true;
+        // SAFETY: `export_adapter!` exports under this name, which carries the
+        // version of abi_stable's own format, a value of this very type; its
+        // magic text and the layout behind it are checked before use.
+        #[expect(unsafe_code, reason = "a symbol's type cannot be known")]
+        let header =
+            unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes()) }
+                .map(|symbol| *symbol)
+                .map_err(|_| Refusal::NoModule {
+                    expected: ROOT_MODULE_LOADER_NAME,
+                });
+        // Kept for ever, also if it is refused below: its initialisers ran.
+        let _ = library.into_raw();
+        header?
+            .upgrade()
+            .and_then(|header| header.init_root_module::<AdapterModuleRef>())
+            .map_err(|error| other_layout(&error))
+    }
+}
+
+/// How many contents are mapped into this process, refused ones included.
+pub fn mapped_copies() -> usize {
+    let table = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let entries: Vec<_> = table.values().cloned().collect();
+    drop(table);
+    entries
+        .iter()
+        .filter(|entry| match entry.try_lock() {
+            Ok(loaded) => loaded.mapped,
+            // One that is being loaded will be counted in a moment.
+            Err(_) => false,
+        })
+        .count()
+}
+
+#[derive(Default)]
+struct Loaded {
+    mapped: bool,
+    module: Option<Arc<Module>>,
+}
+
+/// Content → module. Global because what is mapped is.
+static LOADED: Mutex<BTreeMap<String, Arc<Mutex<Loaded>>>> = Mutex::new(BTreeMap::new());
+
+fn entry(sha256: &str) -> Arc<Mutex<Loaded>> {
+    let mut table = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(table.entry(sha256.to_owned()).or_default())
+}
+
+fn other_layout(error: &LibraryError) -> Refusal {
+    const ENOUGH: usize = 2_000;
+    let lines = error.to_string();
+    let mut found = String::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if found.len() + line.len() > ENOUGH {
+            found.push_str(" …");
+            break;
+        }
+        if !found.is_empty() {
+            found.push_str("; ");
+        }
+        found.push_str(line);
+    }
+    Refusal::OtherLayout {
+        expected: CONTRACT,
+        found,
+    }
+}
+
+/// One loaded plug-in: code in memory that nobody has opened yet.
+pub struct Module {
+    root: AdapterModuleRef,
+    descriptor: Arc<Descriptor>,
+    contract: Contract,
+    rustc: String,
+    sha256: String,
+    copy: PathBuf,
+    size: u64,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module")
+            .field("adapter", &self.descriptor.id)
+            .field("version", &self.descriptor.version)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Takes a root module whose layout is right, if its contract is too.
+    fn admit(root: AdapterModuleRef, image: &Image, copy: PathBuf) -> Result<Self, Refusal> {
+        let contract = check_contract(root)?;
+        let descriptor = describe(root)?;
+        Ok(Self {
+            root,
+            descriptor: Arc::new(descriptor),
+            contract,
+            rustc: String::from_utf8_lossy(root.rustc()().as_slice()).into_owned(),
+            sha256: image.sha256().to_owned(),
+            copy,
+            size: image.bytes().len() as u64,
+        })
+    }
+
+    /// Who its adapter is.
+    pub fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.descriptor
+    }
+
+    /// The contract it was built for.
+    pub fn contract(&self) -> Contract {
+        self.contract
+    }
+
+    /// The compiler it was built with.
+    pub fn rustc(&self) -> &str {
+        &self.rustc
+    }
+
+    /// The hash of the file, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The private copy that is mapped.
+    pub fn copy(&self) -> &Path {
+        &self.copy
+    }
+
+    /// The file's size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn open(&self, input: &[u8]) -> Answer {
+        self.root.open()(RSlice::from_slice(input))
+    }
+
+    pub(super) fn close(&self, handle: u64) {
+        self.root.close()(handle);
+    }
+
+    pub(super) fn receive(&self, handle: u64, input: &[u8]) -> Answer {
+        self.root.receive()(handle, RSlice::from_slice(input))
+    }
+
+    pub(super) fn handle(&self, handle: u64, input: &[u8]) -> Answer {
+        self.root.handle()(handle, RSlice::from_slice(input))
+    }
+
+    pub(super) fn self_test(&self, handle: u64) -> Answer {
+        self.root.self_test()(handle)
+    }
+
+    pub(super) fn check_state(&self, state: &[u8]) -> Answer {
+        self.root.check_state()(RSlice::from_slice(state))
+    }
+}
+
+fn check_contract(root: AdapterModuleRef) -> Result<Contract, Refusal> {
+    let contract = Contract {
+        major: root.contract_major(),
+        minor: root.contract_minor(),
+    };
+    if contract.major != CONTRACT.major {
+        return Err(Refusal::OtherMajor {
+            expected: CONTRACT,
+            found: contract,
+        });
+    }
+    // Asked before anything else of it runs: its panics could not be caught.
+    if !root.panics_unwind() {
+        return Err(Refusal::Aborts);
+    }
+    Ok(contract)
+}
+
+fn describe(root: AdapterModuleRef) -> Result<Descriptor, Refusal> {
+    let undescribed = |found: String| Refusal::Undescribed { found };
+    let bytes = root.describe()().into_result().map_err(|bytes| {
+        let error = decode::<AdapterError>(&bytes).unwrap_or_else(|unreadable| unreadable);
+        undescribed(error.to_string())
+    })?;
+    let descriptor: Descriptor = decode(&bytes).map_err(|error| undescribed(error.to_string()))?;
+    if descriptor.contract_minor > CONTRACT.minor {
+        return Err(Refusal::NeedsNewer {
+            expected: CONTRACT,
+            found: Contract {
+                major: CONTRACT.major,
+                minor: descriptor.contract_minor,
+            },
+        });
+    }
+    if descriptor.id.is_empty() || descriptor.version.is_empty() {
+        return Err(undescribed("one without id or version".into()));
+    }
+    if !descriptor.carries_something() {
+        return Err(undescribed(
+            "one whose capabilities carry no kind of content".into(),
+        ));
+    }
+    Ok(descriptor)
+}
+
+#[cfg(test)]
+mod tests;

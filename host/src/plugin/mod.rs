@@ -1,0 +1,36 @@
+//! The plug-in runtime: from an operator's file to answers of its adapter.
+//!
+//! Owns the loading of `.so` files, the open adapters, what is served to whom,
+//! and the guard around every call. Deliberately does not watch files, does
+//! not decide when to reload and knows nothing of sessions: it is given a
+//! provider and gives back a [`Generation`], is given input and gives back
+//! output or a [`Fault`].
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`image`] | the bytes of a file: read once, hashed, checked, copied privately |
+//! | [`loader`] | the private copy in memory, and whether its contract is ours |
+//! | [`generation`] | one opened adapter of a loaded copy |
+//! | [`guard`] | size limits, counted faults, quarantine, the clock of a call |
+//! | [`registry`] | which generation serves a provider, and why none does |
+//!
+//! Invariants: the dynamic loader never sees a path that an operator can
+//! write to; what was loaded is never unloaded; nothing an adapter answers
+//! reaches the engine before its size was checked.
+
+mod elf;
+mod error;
+pub mod generation;
+pub mod guard;
+pub mod image;
+pub mod loader;
+pub mod registry;
+mod status;
+
+pub use error::{LoadError, Refusal};
+pub use generation::{Fault, FaultKind, Generation, OpenFault, OutputLimits};
+pub use guard::{CallClock, CallKind, CallObserver, Guarded, Health, Running, Tolerance};
+pub use image::Image;
+pub use loader::{Loader, Module};
+pub use registry::{Availability, BringUpError, Registry, Slot};
+pub use status::{LastError, ProviderStatus};

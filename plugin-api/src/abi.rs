@@ -231,6 +231,10 @@ pub mod shim {
         guarded(|| read_state::<A>(state, "").map(|_| Vec::new()))
     }
 
+    #[allow(
+        clippy::unnecessary_min_or_max,
+        reason = "says nothing only while the minor version is 0"
+    )]
     fn full_descriptor<A: Adapter>() -> Descriptor {
         let mut descriptor = A::descriptor();
         descriptor.settings = schemars::schema_for!(A::Config);

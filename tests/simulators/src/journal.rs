@@ -21,6 +21,9 @@ use tokio::sync::watch;
 const STAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// How soon a waiting question is looked at again after a change.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// The longest body that an entry keeps; the rest is cut off.
 const KEPT_BODY: usize = 16 * 1024;
 
@@ -277,6 +280,8 @@ impl Journal {
                 if changes.changed().await.is_err() {
                     return;
                 }
+                // Under load everything changes all the time, and looking is not free.
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         tokio::time::timeout(wait, waiting).await.is_ok()

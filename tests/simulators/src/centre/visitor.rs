@@ -178,6 +178,7 @@ impl Visitor {
             "end_reason": self.end_reason,
             "opened_at": stamp(self.opened_at),
             "position": position,
+            "last": self.lines.back().map(|line| &line.content),
         });
         if with_lines && let Some(object) = value.as_object_mut() {
             object.insert(

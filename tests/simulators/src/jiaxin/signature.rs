@@ -180,6 +180,24 @@ mod tests {
     }
 
     #[test]
+    fn the_protocols_own_vector_is_reproduced() {
+        let secret = "whsec_a2VmdS1zZHAtdGVzdC1zZWNyZXQtMDAwMDAwMDAwMDE=".to_owned();
+        let body = concat!(
+            r#"{"id":"0198c0de-0001-7000-8000-000000000001","ts":"2026-11-23T08:00:00.000Z","#,
+            r#""account":"acme/shop","visitor_id":"v-7f3a","session_id":"S-1001","op":"message.send","#,
+            r#""data":{"msg_id":"m-0001","mode":"robot","content":{"type":"text","text":"你好"}}}"#,
+        );
+        assert_eq!(body.len(), 247);
+        let keys = Keys::parse(&[secret]).expect("a good secret");
+        let id = "0198c0de-0001-7000-8000-000000000001";
+        let headers = keys.sign(id, 1_795_420_800, body.as_bytes(), Flaw::None);
+        assert_eq!(
+            headers[2].1,
+            "v1,Sgzn2vZrRd6dFhwnANLnb50cU0wXK3bU/wY2XrDv3Q0="
+        );
+    }
+
+    #[test]
     fn a_changed_body_is_not_authentic() {
         let mut call = published();
         call.body = Bytes::from_static(br#"{"test": 2432232315}"#);

@@ -110,6 +110,21 @@ async fn the_robot_welcomes_and_answers_inside_the_reply() {
 }
 
 #[tokio::test]
+async fn without_a_robot_a_session_begins_in_the_queue_or_unattended() {
+    let jiaxin = Jiaxin::start(json!({"robot": {"enabled": false}})).await;
+    let opened = jiaxin.open("v").await;
+    assert_eq!(opened["mode"], "queued");
+    assert_eq!(opened["queue"]["position"], 1);
+    assert_eq!(opened["config"]["robot"], json!(null));
+    let url = jiaxin.desk.url("/control");
+    let nobody = json!({"human": {"no_agent": true}});
+    jiaxin.desk.http.patch(&url, &nobody).await;
+    let opened = jiaxin.open("w").await;
+    assert_eq!(opened["mode"], "unattended");
+    assert_eq!(opened["leave_message"]["kind"], "page");
+}
+
+#[tokio::test]
 async fn opening_needs_a_channel_and_refuses_the_blocked() {
     let jiaxin = Jiaxin::start(json!({"blocked": ["bad"]})).await;
     assert_eq!(

@@ -211,6 +211,26 @@ fn a_state_of_another_version_is_understood() {
 }
 
 #[test]
+fn the_state_of_a_released_version_is_read_and_written_alike() {
+    let golden: Value = serde_json::from_str(include_str!("fixtures/state-0.1.0.json")).unwrap();
+    let mut desk = Script::in_robot();
+    let told = json!({"mode": "human", "agent": golden["agent"], "config": golden["config"]});
+    desk.take(&json!({"callback": {"event": "session.mode", "data": told}}));
+    let written: Value = kefu_plugin_api::wire::decode(desk.harness.state_bytes()).unwrap();
+    assert_eq!(written, golden);
+
+    let mut later = Script::new();
+    later.harness.view.standing = SessionState::Human;
+    later
+        .harness
+        .restore(kefu_plugin_api::wire::encode(&golden).unwrap(), "0.1.0");
+    let robot = json!({"callback": {"event": "session.mode", "data": {"mode": "robot"}}});
+    assert_eq!(later.take(&robot), []);
+    let read: Value = kefu_plugin_api::wire::decode(later.harness.state_bytes()).unwrap();
+    assert_eq!(read, golden);
+}
+
+#[test]
 fn the_same_turn_twice_gives_the_same_effects() {
     let turn = || Script::in_robot().take(&json!({"event": visitor_says("在吗")}));
     assert_eq!(turn(), turn());

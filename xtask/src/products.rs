@@ -226,3 +226,57 @@ fn compile_again(plugin: &Plugin, target: &Path) -> Result<()> {
     clean.stdout(std::process::Stdio::null());
     cargo::run(clean)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_plugins_share_a_file_and_every_library_has_its_packages_name() {
+        let all: Vec<&Plugin> = VENDORS.iter().chain(&FOR_TESTS).collect();
+        let files: BTreeSet<&str> = all.iter().map(|plugin| plugin.file).collect();
+        assert_eq!(files.len(), all.len());
+        for plugin in all {
+            let expected = plugin.package.replace("-adapter", "").replace('-', "_");
+            assert_eq!(plugin.library(), expected, "{}", plugin.package);
+        }
+    }
+
+    #[test]
+    fn flags_for_the_compiler_stand_after_everything_for_cargo() {
+        let abort = FOR_TESTS
+            .iter()
+            .find(|plugin| plugin.abort)
+            .map(|plugin| plugin.cargo_args("target"));
+        let args = abort.unwrap_or_default();
+        assert_eq!(args.first().map(String::as_str), Some("rustc"));
+        assert_eq!(args[args.len() - 3..], ["--", "-C", "panic=abort"]);
+    }
+
+    #[test]
+    fn a_test_program_of_the_same_name_is_not_taken_for_the_program() {
+        let artifact = |test: bool, file: &str| Artifact {
+            name: "kefu-gateway".to_owned(),
+            kinds: vec!["bin".to_owned()],
+            test,
+            features: Vec::new(),
+            files: vec![PathBuf::from(file)],
+            fresh: false,
+        };
+        let simulators = Artifact {
+            name: "kefu-simulators".to_owned(),
+            ..artifact(false, "sim")
+        };
+        let built = [
+            artifact(true, "tests-of-it"),
+            artifact(false, "itself"),
+            simulators,
+        ];
+        assert_eq!(
+            programs(&built).ok().map(|programs| programs.gateway),
+            Some(PathBuf::from("itself"))
+        );
+        assert!(programs(&built[..1]).is_err());
+    }
+}

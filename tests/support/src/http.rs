@@ -247,3 +247,77 @@ pub fn escape(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, content_type: &str, body: &str) -> Response {
+        let mut headers = HeaderMap::new();
+        let content_type = HeaderValue::from_str(content_type).unwrap();
+        headers.insert(CONTENT_TYPE, content_type);
+        Response {
+            what: "GET http://x".to_owned(),
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn an_unexpected_status_shows_what_came_instead() {
+        let error = answer(503, "text/plain", "overloaded")
+            .expect(202)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("503") && error.contains("202") && error.contains("overloaded"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_problem_counts_only_with_its_slug_status_and_content_type() {
+        let body = r#"{"type":"urn:kefu:problem:too-large","title":"t","status":413}"#;
+        let problem = |content_type: &str| answer(413, content_type, body);
+        assert!(
+            problem("application/problem+json")
+                .expect_problem(413, "too-large")
+                .is_ok()
+        );
+        assert!(
+            problem("application/problem+json")
+                .expect_problem(413, "forbidden")
+                .is_err()
+        );
+        assert!(
+            problem("application/problem+json")
+                .expect_problem(400, "too-large")
+                .is_err()
+        );
+        assert!(
+            problem("application/json")
+                .expect_problem(413, "too-large")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn form_values_keep_every_character() {
+        assert_eq!(escape("a b&c=你"), "a%20b%26c%3D%E4%BD%A0");
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_an_error_that_names_the_request() {
+        // Port 9 of this machine: reserved for discarding, served by nobody here.
+        let error = Client::new()
+            .get("http://127.0.0.1:9/x")
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("GET http://127.0.0.1:9/x"),
+            "{error}"
+        );
+    }
+}

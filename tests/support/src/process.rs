@@ -194,3 +194,59 @@ pub(crate) fn log_file(dir: &Path, name: &str) -> Result<PathBuf> {
     File::create(&path).with_context(|| format!("making {}", path.display()))?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn shell(script: &str) -> Result<(Process, Value, tempfile::TempDir)> {
+        let dir = tempfile::tempdir()?;
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let log = log_file(dir.path(), "sh.log")?;
+        let (process, ready) = Process::start("sh", command, &log).await?;
+        Ok((process, ready, dir))
+    }
+
+    #[tokio::test]
+    async fn a_stopped_child_says_how_it_ended() -> Result<()> {
+        let script =
+            "trap 'exit 7' TERM; echo '{\"event\":\"ready\"}'; while :; do sleep 0.05; done";
+        let (mut process, ready, _dir) = shell(script).await?;
+        assert_eq!(ready["event"], "ready");
+        assert_eq!(process.stop().await?.code(), Some(7));
+        assert!(
+            process.stop().await.is_err(),
+            "there is nobody left to stop"
+        );
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_child_that_fails_to_start_shows_its_log() {
+        let error = shell("echo 'port taken' >&2; exit 2")
+            .await
+            .err()
+            .map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert!(
+            error.contains("port taken") && error.contains("exit status: 2"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_first_line_that_is_no_ready_event_is_refused() {
+        for script in ["echo hello; cat", "echo '{\"event\":\"started\"}'; cat"] {
+            assert!(shell(script).await.is_err(), "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_killed_child_is_gone_when_the_call_returns() -> Result<()> {
+        let (mut process, _, _dir) = shell("echo '{\"event\":\"ready\"}'; cat").await?;
+        process.kill_9().await?;
+        assert!(process.ended()?.is_some_and(|status| !status.success()));
+        Ok(())
+    }
+}

@@ -1,0 +1,418 @@
+//! One turn of one session: what an event does here, and what the vendor's
+//! answers mean.
+//!
+//! Owns the course of a session. Invariant: it asks for no move that the state
+//! machine forbids (nothing leaves `human` but the end), and a message that was
+//! taken from the visitor is sent, held until it is known to whom, or told as
+//! failed.
+
+mod answers;
+
+use kefu_plugin_api::prelude::{
+    Agent, AgentChange, Content, Effect, EndReason, Evaluation, Event, GroupId, Incoming, Message,
+    ProviderEvent, Queue, Sender, SenderKind, Session, SessionState, Visitor,
+};
+
+use crate::{
+    api::{About, ChatConnect, Guide, RobotChat},
+    call::{CallName, Try},
+    config::{Account, default_capabilities},
+    push::{Moved, told},
+    state::State,
+    translate,
+};
+
+/// A turn under way.
+pub(crate) struct Turn<'a> {
+    account: &'a Account,
+    session: &'a mut Session<State>,
+    /// Where the session stands after the effects so far.
+    standing: SessionState,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(account: &'a Account, session: &'a mut Session<State>) -> Self {
+        let standing = session.standing();
+        Self {
+            account,
+            session,
+            standing,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes the event and says what to do.
+    pub(crate) fn take(mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Opened { visitor, group, .. } => self.open(visitor, group),
+            Event::FromVisitor { message } => self.say(message),
+            Event::HumanRequested { group } => self.ask_for_agent(group),
+            Event::Evaluated { evaluation } => self.rate(evaluation),
+            Event::Exited {} => self.exit(),
+            Event::ProfileChanged { visitor } => self.remember(visitor),
+            Event::FromProvider { event } => self.told(event),
+            Event::CallFinished {
+                call,
+                result,
+                token_renewed,
+            } => self.finished(&call, result, token_renewed),
+            Event::Closing { .. } => self.leave_vendor(),
+            // Leaving a message, typing and reading have no call at this vendor.
+            _ => {}
+        }
+        self.settle_held();
+        self.effects
+    }
+
+    fn open(&mut self, visitor: Visitor, group: Option<GroupId>) {
+        self.remember(visitor);
+        self.session.state.group = group.map(GroupId::into_string);
+        let capabilities = &self.account.capabilities;
+        let config = &self.account.session_config;
+        if *capabilities != default_capabilities() || *config != Default::default() {
+            self.effects.push(Effect::Capabilities {
+                capabilities: Some(Box::new(capabilities.clone())),
+                config: Some(config.clone()),
+            });
+        }
+        if self.account.reception.opens_with_robot() {
+            self.ask_for_greeting();
+        } else {
+            self.connect();
+        }
+    }
+
+    fn remember(&mut self, visitor: Visitor) {
+        self.session.state.name = visitor.name;
+        self.session.state.portrait = visitor.portrait;
+    }
+
+    /// A message of the visitor, to whom it belongs now.
+    fn say(&mut self, message: Message) {
+        match self.standing {
+            // The answer tells whether robot or agent shall get it.
+            SessionState::Robot if self.session.state.connecting.is_some() => {
+                self.session.state.held.push(message);
+            }
+            SessionState::Robot => self.ask_robot(&message),
+            SessionState::Human => self.send_to_agent(&message),
+            _ => self.fail(
+                &message,
+                "the vendor takes no messages while nobody answers",
+            ),
+        }
+    }
+
+    fn ask_robot(&mut self, message: &Message) {
+        let question = match &message.content {
+            Content::Text { text } | Content::Emoji { text, .. } => text,
+            other => {
+                let detail = format!("the robot takes text, not {}", other.kind().as_str());
+                return self.fail(message, &detail);
+            }
+        };
+        let state = &self.session.state;
+        let picked = |entry: &&crate::state::Suggested| {
+            !entry.docid.is_empty() && (entry.shown == *question || entry.question == *question)
+        };
+        let picked = state.suggested.iter().find(picked);
+        let question = picked.map_or(question, |entry| &entry.question);
+        let body = RobotChat {
+            partnerid: self.session.conversation().as_str(),
+            question,
+            question_flag: u8::from(picked.is_some()),
+            request_text: picked.map_or(question, |entry| &entry.docid),
+            source: self.account.source,
+            robot_flag: self.account.robot_flag,
+            channel_flag: self.account.channel_flag.as_deref(),
+            user_nick: state.name.as_deref(),
+        };
+        let call = CallName::Ask(message.id.clone()).with(self.account, &body);
+        self.effects.push(call.into());
+    }
+
+    fn send_to_agent(&mut self, message: &Message) {
+        let partner = self.session.conversation().as_str();
+        let sending = translate::for_agent(partner, &message.content);
+        let call = CallName::Send(message.id.clone()).with(self.account, &sending.body());
+        if sending.degraded {
+            let kind = message.content.kind().as_str();
+            self.session
+                .note(format!("{kind} went as text: the vendor does not take it"));
+        }
+        self.effects.push(call.into());
+    }
+
+    fn ask_for_agent(&mut self, group: Option<GroupId>) {
+        if matches!(self.standing, SessionState::Human | SessionState::Ended) {
+            return;
+        }
+        if !self.account.reception.has_human() {
+            return self.deliver(translate::notice(ROBOT_ONLY));
+        }
+        if let Some(group) = group {
+            self.session.state.group = Some(group.into_string());
+        }
+        self.connect();
+    }
+
+    fn connect(&mut self) {
+        let which = self.first_try();
+        self.session.state.connecting = Some(which.serial);
+        self.connect_as(which);
+    }
+
+    fn connect_as(&mut self, which: Try) {
+        let state = &self.session.state;
+        let body = ChatConnect {
+            partnerid: self.session.conversation().as_str(),
+            source: self.account.source,
+            channel_flag: self.account.channel_flag.as_deref(),
+            user_nick: state.name.as_deref(),
+            user_img: state.portrait.as_deref(),
+            groupid: state.group.as_deref().or(self.account.group.as_deref()),
+        };
+        let call = CallName::Connect(which).with(self.account, &body);
+        self.effects.push(call.into());
+    }
+
+    fn ask_for_greeting(&mut self) {
+        let body = Guide {
+            robot_flag: self.account.robot_flag,
+        };
+        let call = CallName::Guide.with(self.account, &body);
+        self.effects.push(call.into());
+    }
+
+    fn rate(&mut self, evaluation: Evaluation) {
+        self.session.state.rating = Some(evaluation);
+        let which = self.first_try();
+        self.rate_as(which);
+    }
+
+    fn rate_as(&mut self, which: Try) {
+        let Some(evaluation) = &self.session.state.rating else {
+            return;
+        };
+        let body = translate::rating(self.session.conversation().as_str(), evaluation);
+        let call = CallName::Rate(which).with(self.account, &body);
+        self.effects.push(call.into());
+    }
+
+    /// Leaving ends sessions here, at once. A rating has been sent before.
+    fn exit(&mut self) {
+        self.leave_vendor();
+        self.close(EndReason::Visitor);
+    }
+
+    fn leave_vendor(&mut self) {
+        if self.standing != SessionState::Ended {
+            let which = self.first_try();
+            self.about(CallName::Out(which));
+        }
+    }
+
+    /// A call that needs nothing but the visitor.
+    fn about(&mut self, name: CallName) {
+        let body = About {
+            partnerid: self.session.conversation().as_str(),
+        };
+        self.effects.push(name.with(self.account, &body).into());
+    }
+
+    /// What the vendor told in a push.
+    fn told(&mut self, event: ProviderEvent) {
+        let late = self.standing == SessionState::Ended;
+        match event {
+            ProviderEvent::Message { message } => self.deliver(message),
+            ProviderEvent::Recalled { vendor_id } => self.recall(&vendor_id),
+            ProviderEvent::Notice { text } => self.deliver(translate::notice(&text)),
+            ProviderEvent::Ended { .. } if late => self.session.note("a second end was ignored"),
+            ProviderEvent::Ended { reason } => self.ended(reason),
+            ProviderEvent::EvaluationInvited { target, form } => {
+                if self.standing == SessionState::Human {
+                    self.effects.push(Effect::Invite { target, form });
+                } else {
+                    self.session
+                        .note("an invitation to rate an agent came while there was none");
+                }
+            }
+            ProviderEvent::Other { name, data } if name == told::UNKNOWN => {
+                self.session.note(format!(
+                    "a push of type {} was ignored: not known",
+                    data["type"]
+                ));
+            }
+            ProviderEvent::Other { name, data } => match serde_json::from_value(data) {
+                Ok(_) if late => self
+                    .session
+                    .note(format!("`{name}` came after the end, ignored")),
+                Ok(moved) => self.moved(&name, moved),
+                Err(error) => self
+                    .session
+                    .note(format!("`{name}` cannot be read: {error}")),
+            },
+            other => self.effects.extend(Effect::from_provider(other)),
+        }
+    }
+
+    fn moved(&mut self, name: &str, moved: Moved) {
+        self.name(moved.cid);
+        match name {
+            told::CONNECTED => self.joined(moved.agent),
+            told::TRANSFERRED if self.standing == SessionState::Human => {
+                self.transferred(moved.agent);
+            }
+            told::TRANSFERRED => self.joined(moved.agent),
+            told::QUEUED => self.queued(moved.count),
+            _ => {}
+        }
+    }
+
+    /// An agent answers from now on.
+    fn joined(&mut self, agent: Agent) {
+        if self.standing == SessionState::Human {
+            let known = self.session.state.agent.clone().unwrap_or_default();
+            let differs = agent.id.is_some() && known.id.is_some() && agent.id != known.id;
+            if differs {
+                self.transferred(agent);
+            }
+            return;
+        }
+        self.session.state.agent = Some(agent.clone());
+        let known = agent != Agent::default();
+        self.stand(SessionState::Human, known.then_some(agent));
+    }
+
+    fn transferred(&mut self, agent: Agent) {
+        self.session.state.agent = Some(agent.clone());
+        self.effects.push(Effect::Agent {
+            event: AgentChange::Transferred,
+            agent,
+        });
+    }
+
+    fn queued(&mut self, count: Option<i64>) {
+        if self.standing == SessionState::Human {
+            return self
+                .session
+                .note("news of the queue came after an agent had joined, ignored");
+        }
+        self.stand(SessionState::Queued, None);
+        let Some(position) = count.and_then(|count| u32::try_from(count.max(1)).ok()) else {
+            return;
+        };
+        self.effects.push(Effect::Queue {
+            queue: Queue {
+                position,
+                ahead: Some(position - 1),
+                eta_seconds: None,
+            },
+        });
+    }
+
+    fn ended(&mut self, reason: EndReason) {
+        if reason == EndReason::Blocked {
+            let mut config = self.account.session_config.clone();
+            config.blocked = true;
+            self.effects.push(Effect::Capabilities {
+                capabilities: None,
+                config: Some(config),
+            });
+        }
+        self.close(reason);
+    }
+
+    fn recall(&mut self, id: &str) {
+        let pieces = self.session.state.pieces.remove(id).unwrap_or(1);
+        for at in 0..pieces as usize {
+            self.effects.push(Effect::Recall {
+                vendor_id: translate::piece_id(id, at),
+            });
+        }
+    }
+
+    fn deliver(&mut self, message: Incoming) {
+        let id = message.vendor_id.clone();
+        let pieces = translate::in_pieces(message);
+        if let (Some(id), count @ 2..) = (id, pieces.len()) {
+            let known = &mut self.session.state.pieces;
+            known.insert(id, count as u32);
+            while known.len() > PIECES_KNOWN {
+                known.pop_first();
+            }
+        }
+        self.effects.extend(pieces.into_iter().map(Effect::deliver));
+    }
+
+    fn name(&mut self, cid: Option<String>) {
+        if let Some(vendor_session) = cid.filter(|id| self.session.vendor_session() != Some(id)) {
+            self.effects.push(Effect::Name { vendor_session });
+        }
+    }
+
+    fn stand(&mut self, state: SessionState, agent: Option<Agent>) {
+        if self.standing != state {
+            self.standing = state;
+            self.effects.push(Effect::SetState {
+                state,
+                agent,
+                reason: None,
+            });
+        }
+    }
+
+    fn close(&mut self, reason: EndReason) {
+        if self.standing != SessionState::Ended {
+            self.standing = SessionState::Ended;
+            self.effects.push(Effect::Close { reason });
+        }
+    }
+
+    fn fail(&mut self, message: &Message, detail: &str) {
+        self.effects
+            .push(Effect::failed(message.id.clone(), detail));
+    }
+
+    /// Sends what was held, once it is known to whom; what can no longer be
+    /// sent is told as failed.
+    fn settle_held(&mut self) {
+        let waits = match self.standing {
+            SessionState::Queued | SessionState::Opening => true,
+            SessionState::Robot | SessionState::Unattended => {
+                self.session.state.connecting.is_some()
+            }
+            SessionState::Human | SessionState::Ended => false,
+        };
+        if waits {
+            return;
+        }
+        for message in std::mem::take(&mut self.session.state.held) {
+            self.say(message);
+        }
+    }
+
+    fn first_try(&mut self) -> Try {
+        let state = &mut self.session.state;
+        state.serial = state.serial.wrapping_add(1);
+        Try {
+            serial: state.serial,
+            again: false,
+        }
+    }
+
+    fn robot(&self) -> Sender {
+        let badge = self.account.session_config.robot.as_ref();
+        Sender {
+            name: badge.map(|badge| badge.name.clone()),
+            portrait: badge.and_then(|badge| badge.icon.clone()),
+            ..Sender::of(SenderKind::Robot)
+        }
+    }
+}
+
+/// Long messages whose pieces are remembered for a recall.
+const PIECES_KNOWN: usize = 20;
+
+const ROBOT_ONLY: &str = "本服务由机器人提供，没有人工客服。This desk is served by the robot only.";

@@ -267,6 +267,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -296,5 +298,76 @@ mod tests {
     #[test]
     fn quoted_attribute_cannot_be_left() {
         assert_eq!(escape("\"><script>&"), "&quot;>&lt;script>&amp;");
+    }
+
+    #[tokio::test]
+    async fn without_a_gateway_page_and_token_say_what_is_missing() {
+        let address = started(GatewayUrl::default()).await;
+        let (status, page) = ask(address, "GET", "/", "").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(page.contains(r#"data-gateway="""#), "{page}");
+        let (status, answer) = ask(address, "GET", "/token?visitor=v1", "").await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        assert!(answer.contains("address is not known yet"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn gateway_told_later_reaches_the_page() {
+        let address = started(GatewayUrl::default()).await;
+        let told = r#"{"gateway":"http://127.0.0.1:8080"}"#;
+        assert_eq!(ask(address, "PUT", "/config", told).await.0, StatusCode::OK);
+        let (status, page) = ask(address, "GET", "/", "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            page.contains(r#"src="http://127.0.0.1:8080/widget.js""#),
+            "{page}"
+        );
+    }
+
+    #[tokio::test]
+    async fn bad_gateway_and_bad_visitor_are_refused() {
+        let address = started(GatewayUrl::default()).await;
+        let (status, answer) = ask(address, "PUT", "/config", r#"{"gateway":"nonsense"}"#).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(answer.contains("nonsense"), "{answer}");
+        for visitor in ["", &"v".repeat(65)] {
+            let path = format!("/token?visitor={visitor}");
+            assert_eq!(
+                ask(address, "GET", &path, "").await.0,
+                StatusCode::BAD_REQUEST
+            );
+        }
+    }
+
+    async fn started(gateway: GatewayUrl) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let config = AppConfig {
+            gateway,
+            app_key: "demo".to_owned(),
+            app_secret: "app-secret".to_owned(),
+            desk: "support".to_owned(),
+        };
+        tokio::spawn(serve(listener, config));
+        address
+    }
+
+    async fn ask(to: SocketAddr, method: &str, path: &str, body: &str) -> (StatusCode, String) {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{to}{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body.to_owned()))
+            .expect("a request");
+        let response = client.request(request).await.expect("an answer");
+        let status = response.status();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a body")
+            .to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 }

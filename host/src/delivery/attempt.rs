@@ -1,0 +1,137 @@
+//! One attempt: what is checked, filled in and sent.
+//!
+//! Owns the order of these steps. Deliberately decides nothing about another
+//! attempt. Invariant: the mark that an entry may have been sent is on disk
+//! before the first byte of a request that must not arrive twice leaves, and
+//! as late as possible, so that what surely was not sent is not marked.
+
+use std::collections::BTreeMap;
+
+use kefu_core::outbox::OutboxEntry;
+use kefu_plugin_api::{
+    http::{HttpRequest, HttpResponse},
+    secret::Secret,
+};
+use rustls::crypto::ring;
+
+use super::{
+    Account, Shared,
+    http::{Failure, parse_url},
+    now, stamp,
+    tokens::Token,
+};
+
+/// Tries a call once.
+pub(super) struct Try<'a> {
+    /// What everybody uses.
+    pub(super) shared: &'a Shared,
+    /// Through which account.
+    pub(super) account: &'a Account,
+    /// The call.
+    pub(super) entry: &'a OutboxEntry,
+    /// Counted from 1.
+    pub(super) number: u32,
+    /// Whether it is marked as about to be sent; set when that is done.
+    pub(super) marked: &'a mut bool,
+    /// The tokens that it was sent with; filled in.
+    pub(super) tokens: &'a mut BTreeMap<String, Token>,
+}
+
+impl Try<'_> {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// How far it got.
+    pub(super) async fn perform(mut self) -> Result<HttpResponse, Failure> {
+        let request = self.form().await?;
+        let secrets = self.fetch_tokens(&request).await?;
+        let id = self.entry.delivery_id();
+        let request = ready(request, self.account, &secrets, &id)?;
+        self.mark().await?;
+        let limits = &self.account.provider.limits;
+        self.shared.http.send(request, limits).await
+    }
+
+    /// The request in the form of this attempt.
+    async fn form(&self) -> Result<HttpRequest, Failure> {
+        let call = &self.entry.call;
+        let mut request = if call.prepare {
+            let prepared = self.shared.parts.origin.prepare(self.entry, self.number);
+            prepared.await.map_err(|reason| {
+                Failure::NotYet(format!("the adapter did not prepare the attempt: {reason}"))
+            })?
+        } else {
+            call.request.clone()
+        };
+        if let (Some(links), false) = (&self.shared.parts.links, self.entry.media.is_empty())
+            && let Some(body) = links.sign_links(&request.body, &self.entry.media)
+        {
+            request.body = body;
+        }
+        // Before a token is fetched for a request that may not leave.
+        self.account
+            .check_target(&parse_url(&request.url)?)
+            .map_err(Failure::Impossible)?;
+        Ok(request)
+    }
+
+    async fn fetch_tokens(
+        &mut self,
+        request: &HttpRequest,
+    ) -> Result<BTreeMap<String, Secret>, Failure> {
+        let mut secrets = BTreeMap::new();
+        for name in stamp::tokens_of(request) {
+            let tokens = &self.shared.tokens;
+            let token = tokens.obtain(self.shared, self.account, name).await?;
+            secrets.insert(name.to_owned(), token.value.clone());
+            self.tokens.insert(name.to_owned(), token);
+        }
+        Ok(secrets)
+    }
+
+    async fn mark(&mut self) -> Result<(), Failure> {
+        if self.entry.call.repeatable || *self.marked {
+            return Ok(());
+        }
+        let marked = self.shared.parts.origin.mark_attempted(self.entry).await;
+        marked.map_err(|reason| {
+            Failure::NotYet(format!("the store did not take the mark: {reason}"))
+        })?;
+        *self.marked = true;
+        Ok(())
+    }
+}
+
+/// Checks where a request goes and fills its stamps in.
+///
+/// # Errors
+/// It can never be sent like this.
+pub(super) fn ready(
+    mut request: HttpRequest,
+    account: &Account,
+    tokens: &BTreeMap<String, Secret>,
+    delivery_id: &str,
+) -> Result<HttpRequest, Failure> {
+    account
+        .check_target(&parse_url(&request.url)?)
+        .map_err(Failure::Impossible)?;
+    let moment = stamp::Moment {
+        account,
+        now: now(),
+        nonce: stamp::hex(&random::<16>()),
+        delivery_id,
+        tokens,
+    };
+    stamp::fill(&mut request, &moment).map_err(Failure::Impossible)?;
+    Ok(request)
+}
+
+/// Random bytes that nobody can foresee.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .expect("the operating system gives random bytes");
+    bytes
+}

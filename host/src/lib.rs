@@ -1,3 +1,27 @@
-//! To be written.
+//! The gateway between apps and customer-service platforms.
+//!
+//! The life of a visitor's message: [`edge`] authenticates and checks it;
+//! [`session`] runs a turn (the core decides, the adapter translates) and
+//! commits it with everything it caused; [`store`] makes it durable; only then
+//! is the visitor answered, the streams are told, and [`delivery`] brings the
+//! call to the vendor. Its end is the input of another turn.
+//!
+//! The life of a callback: [`edge`] takes it as it is; the adapter, found in
+//! [`plugin`], authenticates and reads it; its events are made durable; the
+//! vendor is answered; each event has its turn.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`edge`] | HTTP, the listening side |
+//! | [`session`] | sessions in memory, the threads that run turns |
+//! | [`plugin`] | plug-ins: loading, opening, guarding |
+//! | [`store`] | the database |
+//! | [`delivery`] | HTTP, the sending side |
+//! | [`media`] | pictures and voices of visitors |
+//! | [`telemetry`] | the log and the numbers |
 
+pub mod delivery;
 pub mod plugin;
+pub mod session;
+pub mod store;
+pub mod telemetry;

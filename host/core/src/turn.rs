@@ -18,7 +18,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use kefu_plugin_api::{
     capability::{Capabilities, EndReason, SessionState},
-    descriptor::KeyedBy,
+    descriptor::Descriptor,
     event::{CallResult, Event, ProviderEvent},
     ids::{MessageId, ProviderId},
     message::{Content, Message, MessageStatus},
@@ -70,10 +70,8 @@ pub trait Providers {
 /// What a turn needs to know of a provider.
 #[derive(Clone, Debug)]
 pub struct ProviderFacts {
-    /// What its sessions can do until the vendor says otherwise.
-    pub capabilities: Arc<Capabilities>,
-    /// What its callbacks name.
-    pub keyed_by: KeyedBy,
+    /// What its adapter says about itself.
+    pub descriptor: Arc<Descriptor>,
     /// How long a session may lie idle.
     pub max_idle_ms: i64,
     /// How long a call is tried, unless it says otherwise.
@@ -172,6 +170,14 @@ struct Todo {
     after: Doing,
 }
 
+/// How far a turn had come before an adapter's answer was taken.
+struct Checkpoint {
+    record: Record,
+    events: usize,
+    calls: usize,
+    names: usize,
+}
+
 /// What the adapter is doing, as far as something follows from it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Doing {
@@ -259,7 +265,11 @@ impl<'a> Turn<'a> {
         }
         self.notes.extend(output.notes);
         let asked = self.record.provider.clone();
-        self.effects(output.effects)?;
+        let before = self.checkpoint();
+        if let Err(violation) = self.effects(output.effects) {
+            self.go_back(before);
+            return Err(violation);
+        }
         match std::mem::replace(&mut self.doing, Doing::Anything) {
             Doing::Exit
                 if self.record.capabilities.exit == kefu_plugin_api::capability::Exit::Ends =>
@@ -291,9 +301,44 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Ends the turn.
-    pub fn finish(mut self) -> Outcome {
-        let changed = self.changed
+    /// A session that is opening goes on to the next provider after a failure,
+    /// without what the failed one had asked for. Elsewhere the whole turn is
+    /// dropped, and nothing needs to be kept.
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        (self.record.state == SessionState::Opening).then(|| Checkpoint {
+            record: self.record.clone(),
+            events: self.events.len(),
+            calls: self.calls.len(),
+            names: self.names.len(),
+        })
+    }
+
+    fn go_back(&mut self, checkpoint: Option<Checkpoint>) {
+        if let Some(Checkpoint {
+            record,
+            events,
+            calls,
+            names,
+        }) = checkpoint
+        {
+            self.record = record;
+            self.events.truncate(events);
+            self.calls.truncate(calls);
+            self.names.truncate(names);
+        }
+    }
+
+    /// Leaves out whatever the adapter still had to see: the end of a call is
+    /// settled without it after it has failed on it.
+    pub fn skip_adapter(&mut self) {
+        self.todo.clear();
+    }
+
+    /// Ends the turn. With `write` there is something to be written in any
+    /// case, such as the key of the request.
+    pub fn finish(mut self, write: bool) -> Outcome {
+        let changed = write
+            || self.changed
             || !self.events.is_empty()
             || !self.calls.is_empty()
             || !self.finished.is_empty();
@@ -323,13 +368,13 @@ impl<'a> Turn<'a> {
             return self.ask_next_provider();
         };
         let record = &mut self.record;
-        record.capabilities = (*facts.capabilities).clone();
+        record.capabilities = facts.descriptor.capabilities.clone();
         record.conversation = conversation_id(
             &record.app,
             &record.desk,
             &record.visitor.id,
             &record.provider,
-            facts.keyed_by,
+            facts.descriptor.keyed_by,
         );
         record
             .timers

@@ -1,0 +1,27 @@
+//! The one place where sessions get time and randomness from.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kefu_plugin_api::time::Timestamp;
+
+/// Now, by the wall clock.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A random number for one turn.
+pub(super) fn seed() -> u64 {
+    // Version 7 ends in 62 random bits.
+    uuid::Uuid::now_v7().as_u64_pair().1
+}
+
+/// Ten random bytes for an id.
+pub(super) fn random() -> [u8; 10] {
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&uuid::Uuid::now_v7().as_bytes()[6..]);
+    bytes[..2].copy_from_slice(&seed().to_le_bytes()[..2]);
+    bytes
+}

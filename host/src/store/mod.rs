@@ -1,0 +1,251 @@
+//! What is kept: sessions, their logs, what waits to be sent or handled.
+//!
+//! Owns the trait that a database implements, and the values that go through
+//! it. Deliberately knows no SQL here and decides nothing. Invariants: a
+//! commit is written whole or not at all; a callback runs after the commit is
+//! on disk; a session's row changes only if its version is the expected one.
+//!
+//! Nothing in a commit touches a row of another session, except for the names
+//! under which callbacks find this one, so that sessions can be spread by the
+//! shard that their ids begin with.
+
+mod reader;
+mod rows;
+mod schema;
+pub mod sqlite;
+mod writer;
+
+use kefu_core::{
+    outbox::{DeadLetter, OutboxEntry},
+    session::Record,
+    turn::{Name, NameKey, Reply},
+};
+use kefu_plugin_api::{
+    event::ProviderEvent,
+    ids::{ConversationId, DeskId, ProviderId, SessionId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::session::{IdempotencyKey, StoredEvent, VisitorKey};
+
+/// Told when a write is over, on a thread of the store. Must not block.
+pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+
+/// A database of sessions.
+pub trait Store: Send + Sync + 'static {
+    /// Writes what one turn caused.
+    fn commit(&self, commit: Commit, done: Done<Committed>);
+
+    /// Writes the events of one callback. The answer holds, for each event,
+    /// its number in the inbox, or `None` for a repeat.
+    fn receive(&self, events: Vec<InboxEvent>, done: Done<Vec<Option<u64>>>);
+
+    /// Notes that an entry is about to be sent.
+    fn mark_attempted(&self, session: &SessionId, number: u64, done: Done<()>);
+
+    /// Moves an event out of the inbox that nobody can handle.
+    fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>);
+
+    /// Forgets repeated-request and repeated-event keys that have lapsed.
+    fn sweep(&self, now: Timestamp, done: Done<()>);
+
+    /// Reads a session.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row cannot be read.
+    fn record(&self, session: &SessionId) -> Result<Option<Record>, StoreError>;
+
+    /// Reads a piece of a log, in order.
+    ///
+    /// # Errors
+    /// As above.
+    fn events(
+        &self,
+        session: &SessionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The session that a visitor has open at a desk.
+    ///
+    /// # Errors
+    /// As above.
+    fn open_session(
+        &self,
+        who: &VisitorKey,
+        desk: &DeskId,
+    ) -> Result<Option<SessionId>, StoreError>;
+
+    /// A visitor's sessions, newest first.
+    ///
+    /// # Errors
+    /// As above.
+    fn sessions(
+        &self,
+        who: &VisitorKey,
+        only_open: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The session that goes under a name.
+    ///
+    /// # Errors
+    /// As above.
+    fn named(&self, name: &Name) -> Result<Option<SessionId>, StoreError>;
+
+    /// What a request with this key was answered.
+    ///
+    /// # Errors
+    /// As above.
+    fn answered(
+        &self,
+        who: &VisitorKey,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Answered>, StoreError>;
+
+    /// Everything that waits to be sent, in order of session and number.
+    ///
+    /// # Errors
+    /// As above.
+    fn outbox(&self) -> Result<Vec<Unsent>, StoreError>;
+
+    /// Every event that waits for its turn, in order.
+    ///
+    /// # Errors
+    /// As above.
+    fn inbox(&self) -> Result<Vec<(u64, InboxEvent)>, StoreError>;
+
+    /// Every session that has a timer, with the time it is due.
+    ///
+    /// # Errors
+    /// As above.
+    fn due(&self) -> Result<Vec<(SessionId, Timestamp)>, StoreError>;
+
+    /// Dead letters, newest first.
+    ///
+    /// # Errors
+    /// As above.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many sessions are open.
+    ///
+    /// # Errors
+    /// As above.
+    fn open_count(&self) -> Result<u64, StoreError>;
+}
+
+/// Everything that one turn wrote.
+#[derive(Debug)]
+pub struct Commit {
+    /// The session as it is after the turn.
+    pub record: Record,
+    /// Whether it is new; otherwise the version before must be one less.
+    pub create: bool,
+    /// New events of its log.
+    pub events: Vec<StoredEvent>,
+    /// New entries of the outbox.
+    pub calls: Vec<OutboxEntry>,
+    /// Entries of the outbox that are over.
+    pub finished: Vec<u64>,
+    /// Names under which callbacks find it from now on.
+    pub names: Vec<Name>,
+    /// The event of the inbox that was handled.
+    pub inbox: Option<u64>,
+    /// What was given up.
+    pub dead: Option<DeadLetter>,
+    /// The request that this turn answers.
+    pub answered: Option<(VisitorKey, IdempotencyKey, Answered)>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is on disk.
+    Done,
+    /// Somebody else changed the session meanwhile; nothing was written.
+    Conflict,
+    /// The visitor has a session open at this desk; nothing was written.
+    AlreadyOpen(SessionId),
+    /// The request was answered meanwhile; nothing was written.
+    KeyTaken,
+}
+
+/// What a request was answered, as far as it has to be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// SHA-256 of its body.
+    pub body: [u8; 32],
+    /// The session it was about.
+    pub session: SessionId,
+    /// The message and its number, for a message.
+    pub message: Option<(String, u64)>,
+}
+
+impl Answered {
+    /// The answer to a command.
+    pub fn reply(&self) -> Reply {
+        match &self.message {
+            Some((id, seq)) => Reply::Message {
+                id: id.as_str().into(),
+                seq: *seq,
+            },
+            None => Reply::Accepted,
+        }
+    }
+}
+
+/// An event of a vendor that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InboxEvent {
+    /// Who sent it.
+    pub provider: ProviderId,
+    /// Whose it is.
+    pub session: SessionId,
+    /// Within which a repeat is recognised.
+    pub conversation: ConversationId,
+    /// By what a repeat is recognised, and until when.
+    pub dedupe: Option<(String, Timestamp)>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What happened.
+    pub event: ProviderEvent,
+}
+
+/// An entry of the outbox that was found at start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unsent {
+    /// The entry.
+    pub entry: OutboxEntry,
+    /// Whether it may have been sent already.
+    pub attempted: bool,
+}
+
+/// The database does not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{attempted}: {cause}")]
+pub struct StoreError {
+    /// What was attempted.
+    pub attempted: &'static str,
+    /// What the database said.
+    pub cause: String,
+}
+
+impl StoreError {
+    pub(crate) fn new(attempted: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self {
+            attempted,
+            cause: cause.to_string(),
+        }
+    }
+}
+
+/// How a name is kept: a word that says who gave it, and the name.
+fn name_parts(key: &NameKey) -> (&'static str, &str) {
+    match key {
+        NameKey::Conversation(name) => ("conversation", name),
+        NameKey::Vendor(name) => ("vendor", name),
+    }
+}

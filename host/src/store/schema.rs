@@ -1,0 +1,98 @@
+//! The tables, and how an older file is brought up to date.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// Each step brings the file one version further; steps are added, never
+/// edited.
+const STEPS: &[&str] = &["
+    -- One row per session. The record is MessagePack; the columns beside it are
+    -- what rows are found by.
+    CREATE TABLE sessions (
+        id TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL,
+        open INTEGER NOT NULL,
+        next_due INTEGER,
+        record BLOB NOT NULL
+    );
+    CREATE INDEX sessions_due ON sessions (next_due) WHERE next_due IS NOT NULL;
+
+    -- A visitor's sessions, and the one that is open at a desk.
+    CREATE TABLE visits (
+        app TEXT NOT NULL, visitor TEXT NOT NULL, opened_at INTEGER NOT NULL, session TEXT NOT NULL,
+        PRIMARY KEY (app, visitor, opened_at, session)
+    ) WITHOUT ROWID;
+    CREATE TABLE open_sessions (
+        app TEXT NOT NULL, visitor TEXT NOT NULL, desk TEXT NOT NULL, session TEXT NOT NULL,
+        PRIMARY KEY (app, visitor, desk)
+    ) WITHOUT ROWID;
+
+    -- The log, as the JSON that apps read.
+    CREATE TABLE events (
+        session TEXT NOT NULL, seq INTEGER NOT NULL, last INTEGER NOT NULL, json BLOB NOT NULL,
+        PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID;
+
+    -- What waits to be sent.
+    CREATE TABLE outbox (
+        session TEXT NOT NULL, number INTEGER NOT NULL, attempted INTEGER NOT NULL, entry BLOB NOT NULL,
+        PRIMARY KEY (session, number)
+    ) WITHOUT ROWID;
+
+    -- What waits to be handled.
+    CREATE TABLE inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
+
+    -- Under which name callbacks find which session.
+    CREATE TABLE names (
+        provider TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, session TEXT NOT NULL,
+        PRIMARY KEY (provider, kind, name)
+    ) WITHOUT ROWID;
+
+    -- What came once must not come again.
+    CREATE TABLE dedupe (
+        provider TEXT NOT NULL, conversation TEXT NOT NULL, key TEXT NOT NULL, expires INTEGER NOT NULL,
+        PRIMARY KEY (provider, conversation, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE answered (
+        app TEXT NOT NULL, visitor TEXT NOT NULL, target TEXT NOT NULL, key TEXT NOT NULL,
+        expires INTEGER NOT NULL, answer BLOB NOT NULL,
+        PRIMARY KEY (app, visitor, target, key)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE dead_letters (id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL, letter BLOB NOT NULL);
+    "];
+
+/// Brings a file up to date, or refuses one that is newer than this gateway.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::new("prepare the tables", error);
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA journal_size_limit = 67108864;",
+        )
+        .map_err(failed)?;
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(failed)?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let done = usize::try_from(found).ok().filter(|&done| done <= STEPS.len()).ok_or_else(|| {
+        StoreError::new(
+            "prepare the tables",
+            format!("the file has version {found}, this gateway knows up to {known}; use a newer gateway"),
+        )
+    })?;
+    if done == STEPS.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction().map_err(failed)?;
+    for step in &STEPS[done..] {
+        transaction.execute_batch(step).map_err(failed)?;
+    }
+    transaction
+        .pragma_update(None, "user_version", known)
+        .map_err(failed)?;
+    transaction.commit().map_err(failed)
+}

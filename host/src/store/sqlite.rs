@@ -1,0 +1,254 @@
+//! The store in one SQLite file, for a gateway that needs nothing else.
+
+use std::{fs, path::Path, sync::mpsc::Sender};
+
+use kefu_core::{outbox::DeadLetter, session::Record, turn::Name};
+use kefu_plugin_api::{
+    ids::{DeskId, SessionId},
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    Answered, Commit, Committed, Done, InboxEvent, Store, StoreError, Unsent, name_parts,
+    reader::Readers,
+    rows::from_bytes,
+    schema,
+    writer::{self, Job},
+};
+use crate::{
+    session::{IdempotencyKey, StoredEvent, VisitorKey},
+    telemetry::Metrics,
+};
+
+/// Sessions in an SQLite file: one writer with group commit, many readers.
+pub struct SqliteStore {
+    writer: Sender<Job>,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the file, making it and its folder if they are not there.
+    ///
+    /// # Errors
+    /// The folder or file cannot be made or opened, is in use by another
+    /// gateway, or is of a newer version.
+    pub fn open(path: &Path, metrics: Metrics) -> Result<Self, StoreError> {
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|error| StoreError::new("make the store's folder", named(&error)))?;
+        }
+        let mut connection = Connection::open(path)
+            .map_err(|error| StoreError::new("open the store", named(&error)))?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(5))
+            .map_err(|error| StoreError::new("open the store", named(&error)))?;
+        schema::prepare(&mut connection)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self {
+            writer: writer::start(connection, metrics)?,
+            readers: Readers::new(path),
+        })
+    }
+
+    fn write(&self, job: Job) {
+        if let Err(lost) = self.writer.send(job) {
+            let stopped = || StoreError::new("write", "the writer has stopped");
+            match lost.0 {
+                Job::Commit(_, done) => done(Err(stopped())),
+                Job::Receive(_, done) => done(Err(stopped())),
+                Job::MarkAttempted(.., done) | Job::Bury(.., done) | Job::Sweep(_, done) => {
+                    done(Err(stopped()));
+                }
+            }
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, commit: Commit, done: Done<Committed>) {
+        self.write(Job::Commit(Box::new(commit), done));
+    }
+
+    fn receive(&self, events: Vec<InboxEvent>, done: Done<Vec<Option<u64>>>) {
+        self.write(Job::Receive(events, done));
+    }
+
+    fn mark_attempted(&self, session: &SessionId, number: u64, done: Done<()>) {
+        self.write(Job::MarkAttempted(session.clone(), number, done));
+    }
+
+    fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>) {
+        self.write(Job::Bury(inbox, Box::new(letter), done));
+    }
+
+    fn sweep(&self, now: Timestamp, done: Done<()>) {
+        self.write(Job::Sweep(now, done));
+    }
+
+    fn record(&self, session: &SessionId) -> Result<Option<Record>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.readers.read("read a session", |connection| {
+            connection
+                .prepare_cached("SELECT record FROM sessions WHERE id = ?")?
+                .query_row([session.as_str()], |row| row.get(0))
+                .optional()
+        })?;
+        bytes.map(|bytes| from_bytes(&bytes)).transpose()
+    }
+
+    fn events(
+        &self,
+        session: &SessionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.readers.read("read a log", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT seq, last, json FROM events WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?",
+                )?
+                .query_map(params![session.as_str(), after, limit], |row| {
+                    Ok(StoredEvent {
+                        session: session.clone(),
+                        seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
+                        last: row.get(1)?,
+                        json: row.get::<_, Vec<u8>>(2)?.into(),
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    fn open_session(
+        &self,
+        who: &VisitorKey,
+        desk: &DeskId,
+    ) -> Result<Option<SessionId>, StoreError> {
+        self.readers.read("find an open session", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ?",
+                )?
+                .query_row(
+                    params![who.app.as_str(), who.visitor, desk.as_str()],
+                    |row| row.get::<_, String>(0).map(SessionId::new),
+                )
+                .optional()
+        })
+    }
+
+    fn sessions(
+        &self,
+        who: &VisitorKey,
+        only_open: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<Vec<u8>> = self.readers.read("list sessions", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT sessions.record FROM visits JOIN sessions ON sessions.id = visits.session
+                     WHERE visits.app = ? AND visits.visitor = ? AND (sessions.open OR NOT ?)
+                     ORDER BY visits.opened_at DESC, visits.session DESC LIMIT ?",
+                )?
+                .query_map(params![who.app.as_str(), who.visitor, only_open, limit], |row| row.get(0))?
+                .collect()
+        })?;
+        rows.iter().map(|bytes| from_bytes(bytes)).collect()
+    }
+
+    fn named(&self, name: &Name) -> Result<Option<SessionId>, StoreError> {
+        let (kind, text) = name_parts(&name.key);
+        self.readers.read("find a session by name", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT session FROM names WHERE provider = ? AND kind = ? AND name = ?",
+                )?
+                .query_row(params![name.provider.as_str(), kind, text], |row| {
+                    row.get::<_, String>(0).map(SessionId::new)
+                })
+                .optional()
+        })
+    }
+
+    fn answered(
+        &self,
+        who: &VisitorKey,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Answered>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.readers.read("find an answer", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT answer FROM answered WHERE app = ? AND visitor = ? AND target = ? AND key = ?",
+                )?
+                .query_row(params![who.app.as_str(), who.visitor, key.target, key.key], |row| row.get(0))
+                .optional()
+        })?;
+        bytes.map(|bytes| from_bytes(&bytes)).transpose()
+    }
+
+    fn outbox(&self) -> Result<Vec<Unsent>, StoreError> {
+        let rows: Vec<(Vec<u8>, bool)> = self.readers.read("read the outbox", |connection| {
+            connection
+                .prepare("SELECT entry, attempted FROM outbox ORDER BY session, number")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        rows.iter()
+            .map(|(bytes, attempted)| {
+                Ok(Unsent {
+                    entry: from_bytes(bytes)?,
+                    attempted: *attempted,
+                })
+            })
+            .collect()
+    }
+
+    fn inbox(&self) -> Result<Vec<(u64, InboxEvent)>, StoreError> {
+        let rows: Vec<(i64, Vec<u8>)> = self.readers.read("read the inbox", |connection| {
+            connection
+                .prepare("SELECT id, event FROM inbox ORDER BY id")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        rows.iter()
+            .map(|(id, bytes)| Ok((u64::try_from(*id).unwrap_or_default(), from_bytes(bytes)?)))
+            .collect()
+    }
+
+    fn due(&self) -> Result<Vec<(SessionId, Timestamp)>, StoreError> {
+        self.readers.read("read the timers", |connection| {
+            connection
+                .prepare("SELECT id, next_due FROM sessions WHERE next_due IS NOT NULL ORDER BY next_due")?
+                .query_map([], |row| {
+                    Ok((SessionId::new(row.get::<_, String>(0)?), Timestamp::from_unix_ms(row.get(1)?)))
+                })?
+                .collect()
+        })
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<Vec<u8>> = self.readers.read("read the dead letters", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT letter FROM dead_letters ORDER BY at DESC, id DESC LIMIT ?",
+                )?
+                .query_map([limit], |row| row.get(0))?
+                .collect()
+        })?;
+        rows.iter().map(|bytes| from_bytes(bytes)).collect()
+    }
+
+    fn open_count(&self) -> Result<u64, StoreError> {
+        self.readers.read("count sessions", |connection| {
+            connection
+                .prepare_cached("SELECT count(*) FROM open_sessions")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|count| u64::try_from(count).unwrap_or_default())
+        })
+    }
+}

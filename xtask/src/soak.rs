@@ -9,7 +9,8 @@
 use crate::args::SoakOptions;
 use crate::cargo::{self, cargo};
 use crate::products;
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Builds what the tests need and runs them.
@@ -17,18 +18,17 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     let start = Instant::now();
     let programs = products::build_workspace()?;
     let plugins = products::build_all_plugins()?;
-    let filter = options.only.as_deref().unwrap_or("soak_");
-    let mut command = cargo(&[
-        "test",
-        "--workspace",
-        "--test",
-        "e2e",
-        "--",
-        filter,
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    let filter = options.only.as_deref().unwrap_or(PREFIX);
+    let tests = list(filter)?;
+    if tests.is_empty() {
+        bail!("no ignored test of e2e has {filter:?} in its name, so there is nothing to count");
+    }
+    crate::complain(&format!(
+        "{} rounds of {}",
+        options.rounds,
+        tests.join(", ")
+    ));
+    let mut command = e2e(&[filter, "--ignored", "--nocapture", "--test-threads=1"]);
     command
         .env("KEFU_SOAK_ROUNDS", options.rounds.to_string())
         .env("KEFU_GATEWAY_BIN", &programs.gateway)
@@ -37,8 +37,52 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     cargo::run(command)?;
     let minutes = start.elapsed().as_secs_f64() / 60.0;
     crate::say(&format!(
-        "soak: {} rounds in {minutes:.1} min",
+        "soak: {} tests, {} rounds, {minutes:.1} min",
+        tests.len(),
         options.rounds
     ));
     Ok(())
+}
+
+/// The names of the tests that a filter picks. Cargo takes a filter that picks
+/// nothing for a success; a count of nothing is none here.
+fn list(filter: &str) -> Result<Vec<String>> {
+    let mut command = e2e(&[filter, "--ignored", "--list", "--format", "terse"]);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .context("listing the tests of e2e")?;
+    if !output.status.success() {
+        bail!("{} ended with {}", cargo::describe(&command), output.status);
+    }
+    Ok(names(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn names(listed: &str) -> Vec<String> {
+    listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn e2e(args: &[&str]) -> Command {
+    cargo(&[&["test", "--workspace", "--test", "e2e", "--"], args].concat())
+}
+
+/// What the names of these tests begin with.
+const PREFIX: &str = "soak_";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_name_a_test_are_counted() {
+        assert_eq!(
+            names("crash::soak_kills: test\n\n1 test, 0 benchmarks\n"),
+            ["crash::soak_kills"]
+        );
+        assert!(names("").is_empty());
+    }
 }

@@ -28,7 +28,7 @@
   const TEXTS = {
     title: ['在线客服', 'Customer service'],
     close: ['关闭', 'Close'],
-    exit: ['结束会话', 'End chat'],
+    exit: ['退出会话', 'Exit chat'],
     send: ['发送', 'Send'],
     input: ['输入消息…', 'Write a message…'],
     emoji: ['表情', 'Emoji'],
@@ -37,7 +37,7 @@
     location: ['发送位置', 'Send a location'],
     to_human: ['转人工', 'Talk to a person'],
     leave: ['留言', 'Leave a message'],
-    rate: ['评价', 'Rate'],
+    rate: ['评价服务', 'Rate our service'],
     restart: ['开始新会话', 'Start a new chat'],
     resume: ['继续咨询', 'Continue'],
     retry: ['重试', 'Retry'],
@@ -45,24 +45,24 @@
     opening: ['正在接通…', 'Connecting…'],
     robot: ['机器人', 'Robot'],
     queued: ['正在排队', 'Waiting for an agent'],
-    place: ['正在排队，第 {} 位', 'You are number {} in the queue'],
+    place: ['正在排队，第 {} 位', 'Number {} in the queue'],
     human: ['人工客服', 'Agent'],
     unattended: ['暂无客服在线', 'No agent is available'],
     ended: ['会话已结束', 'This chat has ended'],
     you: ['我', 'You'],
     joined: ['{} 为您服务', '{} has joined'],
     gone: ['{} 已离开', '{} has left'],
-    transferred: ['已转接给 {}', 'You were transferred to {}'],
+    transferred: ['已转接给 {}', 'Transferred to {}'],
     typing: ['对方正在输入…', 'Typing…'],
-    recalled: ['消息已撤回', 'This message was recalled'],
+    recalled: ['消息已撤回', 'Message recalled'],
     converted: ['已转为文字', 'Sent as text'],
     sending: ['发送中', 'Sending'],
     failed: ['未送达', 'Not delivered'],
-    unknown: ['不确定是否送达', 'Delivery not confirmed'],
+    unknown: ['未确认送达', 'Not confirmed'],
     read: ['已读', 'Read'],
     lost: ['连接已断开，正在重连…', 'Connection lost, reconnecting…'],
     recording: ['正在录音 {} 秒', 'Recording {} s'],
-    no_microphone: ['无法使用麦克风', 'The microphone cannot be used'],
+    no_microphone: ['没有麦克风', 'No microphone'],
     sound: ['语音', 'Voice message'],
     unsupported: ['[不支持的消息]', '[unsupported message]'],
     ends: ['会话将结束。', 'This ends the chat.'],
@@ -72,21 +72,20 @@
     latitude: ['纬度', 'Latitude'],
     longitude: ['经度', 'Longitude'],
     here: ['使用我的位置', 'Use my position'],
-    rating: ['请评价本次服务', 'How was our service?'],
     solved: ['问题解决了吗？', 'Was your problem solved?'],
     yes: ['已解决', 'Yes'],
     no: ['未解决', 'No'],
     stars: ['非常不满意|不满意|一般|满意|非常满意', 'Very unsatisfied|Unsatisfied|Neutral|Satisfied|Very satisfied'],
     comment: ['补充说明', 'Anything to add?'],
     thanks: ['感谢您的评价', 'Thank you for your rating'],
-    offer: ['请留言，我们会尽快联系您。', 'Leave a message, and we will get back to you.'],
-    submitted: ['留言已提交', 'Your message has been left'],
+    offer: ['请留言，我们会尽快联系您。', 'Leave a message; we will get back to you.'],
+    submitted: ['留言已提交', 'Message left'],
     idle: ['太久没有消息，会话已结束', 'Nobody wrote; this chat has ended'],
     queue_timeout: ['排队超时，会话已结束', 'Nobody was free; this chat has ended'],
-    blocked: ['您暂时无法使用在线客服', 'You cannot use this chat at present'],
+    blocked: ['您暂时无法使用在线客服', 'You cannot use this chat'],
     provider_error: ['客服暂时无法接通，请稍后再试', 'Nobody can be reached; please try again later'],
-    offline: ['网络不通，请稍后再试', 'The network cannot be reached; please try again later'],
-    unauthenticated: ['登录已过期，请刷新页面', 'Your sign-in has expired; please reload the page'],
+    offline: ['网络不通，请稍后再试', 'You are offline; please try again later'],
+    unauthenticated: ['登录已过期，请刷新', 'Your sign-in has expired; please reload'],
     'unsupported-by-provider': ['现在不能发送这种内容', 'This cannot be sent now'],
     'too-large': ['内容太大', 'This is too large'],
     'unsupported-media-type': ['不支持这种文件', 'This file cannot be sent'],
@@ -107,7 +106,7 @@
 
   const STYLE = `
     :host { --accent: var(--kefu-accent, #17624b); --on: var(--kefu-on-accent, #fff); --soft: #57635d; color: #1b2421;
-      font: 15px/1.5 var(--kefu-font, system-ui, "PingFang SC", "Microsoft YaHei", sans-serif); }
+      font: 15px/1.5 var(--kefu-font, system-ui, sans-serif); }
     [hidden] { display: none !important; }
     :host * { box-sizing: border-box; }
     h2, p, fieldset { margin: 0; padding: 0; border: 0; font-size: 1rem; }
@@ -127,6 +126,7 @@
     .face { width: 32px; height: 32px; border-radius: 50%; object-fit: cover; background: #fff; }
     .notice { background: #fff4dc; color: #5c3b00; }
     .alert { background: #fde8e6; color: #8c1d18; padding: .4rem .9rem; }
+    .panel > .alert { position: absolute; inset: 60px 0 auto; z-index: 1; }
     .log { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: .9rem; gap: .6rem; }
     .line, .meta, .typing, .subtitle { font-size: .82rem; overflow-wrap: anywhere; }
     .line, .meta, .typing, .tools { color: var(--soft); }
@@ -170,6 +170,7 @@
   const FAMILIES = { image: 'image', audio: 'voice', video: 'video' };
   const FORMATS = { mpeg: 'mp3', 'x-wav': 'wav', wave: 'wav', mp4: 'm4a', 'x-m4a': 'm4a' };
 
+  const pathOf = (id) => `/v1/sessions/${encodeURIComponent(id)}`;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   // Not randomUUID, which plain http pages do not have.
   const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
@@ -210,8 +211,12 @@
 
   /** The address if it may be linked or loaded, else undefined. */
   function safeUrl(value, base) {
-    const url = value && URL.canParse(value, base) && new URL(value, base);
-    return url && /^https?:$/.test(url.protocol) ? url.href : undefined;
+    try {
+      const { protocol, href } = new URL(value, base);
+      return value && /^https?:$/.test(protocol) ? href : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Text with its web addresses as links. */
@@ -247,7 +252,7 @@
     const samples = (await offline.startRendering()).getChannelData(0);
     const size = samples.length * 2;
     const words = new Uint32Array([0x46464952, size + 36, 0x45564157, 0x20746d66, 16, 0x10001, rate, rate * 2, 0x100002, 0x61746164, size]);
-    return new Blob([words, Int16Array.from(samples, (sample) => sample * 32767)], { type: 'audio/wav' });
+    return new Blob([words, Int16Array.from(samples, (sample) => Math.max(-1, Math.min(1, sample)) * 32767)], { type: 'audio/wav' });
   }
 
   /** How long a sound or film lasts, in milliseconds; 0 when the browser cannot tell. */
@@ -284,8 +289,8 @@
 
     connectedCallback() {
       this.base = (this.getAttribute('gateway') || ORIGIN).replace(/\/+$/, '');
-      const wanted = this.getAttribute('lang') || 'auto';
-      this.language = (wanted === 'auto' ? navigator.language : wanted).startsWith('zh') ? 'zh' : 'en';
+      const wanted = [this.getAttribute('lang'), navigator.language].find((lang) => lang && lang !== 'auto');
+      this.language = wanted.startsWith('zh') ? 'zh' : 'en';
       this.t = (name, value) => TEXTS[name]?.[this.language === 'zh' ? 0 : 1]?.replace('{}', value);
       this.#build();
       this.watcher = () => this.#markRead();
@@ -364,7 +369,7 @@
         let problem;
         let wait = Math.min(500 * 2 ** tries, 15000) * (0.75 + Math.random() / 2);
         try {
-          const headers = { Accept: 'application/json', Authorization: `Bearer ${await this.#freshToken(refused)}` };
+          const headers = { Authorization: `Bearer ${await this.#freshToken(refused)}` };
           if (body) headers['Content-Type'] = type ?? 'application/json';
           if (key) headers['Idempotency-Key'] = key;
           const response = await fetch(this.base + path, { method, headers, body: type ? body : JSON.stringify(body) });
@@ -386,12 +391,12 @@
       return this.#request('POST', `${this.#path}/${call}`, { body, key });
     }
 
-    get #path() { return `/v1/sessions/${encodeURIComponent(this.#session.id)}`; }
+    get #path() { return pathOf(this.#session.id); }
 
     /** Runs a visitor's command with its button disabled, and says what went wrong. */
     async #command(control, call, body = {}) {
       control.disabled = true;
-      this.#alert('');
+      this.#alert();
       try {
         await this.#post(call, body);
         return true;
@@ -428,7 +433,7 @@
         await this.#freshToken();
         const id = localStorage.getItem(this.#slot);
         if (sessionStorage.getItem(this.#slot)) return this.open();
-        const session = id && (await this.#request('GET', `/v1/sessions/${encodeURIComponent(id)}`));
+        const session = id && (await this.#request('GET', pathOf(id)));
         if (session && session.state !== 'ended' && !this.#session) this.#adopt(session);
       } catch { /* the visitor has not asked for anything yet */ }
       return undefined;
@@ -447,7 +452,7 @@
     async #openSession() {
       const [desk, group, platform, app_version, channel] = ['desk', 'group', 'platform', 'app-version', 'channel'].map((name) => this.getAttribute(name) ?? undefined);
       const body = { desk, group, visitor: this.visitor, client: { platform, app_version, channel } };
-      this.#alert('');
+      this.#alert();
       try {
         this.#adopt({ ...(await this.#request('POST', '/v1/sessions', { body, key: newKey() })), visitor_present: true });
         return true;
@@ -536,8 +541,8 @@
         case 'session.opened': Object.assign(session, data); break;
         case 'session.state': this.#onState(data); break;
         case 'session.capabilities':
-          Object.assign(session.capabilities, data.capabilities);
-          Object.assign(session.config, data.config);
+          session.capabilities = data.capabilities ?? session.capabilities;
+          session.config = data.config ?? session.config;
           break;
         case 'session.ended': this.#onEnded(data); break;
         case 'message': this.#onMessage(event, replaying); break;
@@ -573,12 +578,13 @@
 
     #onEnded({ reason }) {
       this.#session.state = 'ended';
-      this.#line(this.t(reason === 'robot' ? 'ended' : reason) ?? this.t('ended'));
+      this.#line(this.t(['idle', 'queue_timeout', 'blocked', 'provider_error'].includes(reason) ? reason : 'ended'));
       this.#stream?.close();
       this.#setLeft(false);
       clearTimeout(this.#timers.idle);
       if (this.sheetKind !== 'rating') this.#closeSheet();
       this.#remember('localStorage');
+      this.#remember('sessionStorage');
     }
 
     #onAgent({ event, agent }) {
@@ -687,12 +693,13 @@
     async #transmit(job) {
       const { row, content, file } = job;
       try {
-        if ((!this.#session || this.left) && !(await this.#start())) throw new Problem(0, { type: 'provider_error' });
+        if ((this.#starting || !this.#session || this.left) && !(await this.#start())) throw new Problem(0, { type: 'provider_error' });
         if (file && !content.url) {
           const media = { body: file, type: file.type || 'application/octet-stream', key: job.mediaKey };
           content.url = (await this.#request('POST', '/v1/media', media)).url;
         }
         const { id } = await this.#post('messages', { content }, job.key);
+        row.retry = () => this.#send(content);
         const logged = this.#rows.get(id);
         if (logged && logged !== row) row.remove();
         else this.#bind(row, id);
@@ -799,9 +806,15 @@
       if (!row) return;
       row.dataset.status = status;
       const lost = status === 'failed' || status === 'unknown';
+      const again = () => {
+        const { retry } = row;
+        row.retry = null;
+        this.#status(row, status, detail);
+        retry();
+      };
       row.querySelector('.status').replaceChildren(
         [this.t(status), lost && detail].filter(Boolean).join(': '),
-        lost && row.retry ? button(this.t('retry'), { test: 'retry', onclick: row.retry }) : '');
+        lost && row.retry ? button(this.t('retry'), { test: 'retry', onclick: again }) : '');
     }
 
     /** Puts a row after what is logged and before what is still on its way. */
@@ -871,8 +884,8 @@
           box('log', { role: 'log', tabIndex: 0, ariaLabel: t('title') }),
           box('typing', { hidden: true }),
           box('actions', {}),
-          box('alert', { role: 'alert', hidden: true }),
-          box('footer', {}, ui.composer)));
+          box('footer', {}, ui.composer)),
+        box('alert', { role: 'alert', hidden: true, onclick: () => this.#alert() }));
       ui.launcher = button(t('title'), { class: 'launcher', part: 'launcher', test: 'open', onclick: () => this.open() }, 'open');
       ui.launcher.append(box('badge', {}));
       const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
@@ -1039,7 +1052,7 @@
       const degrees = (name, limit) => field(name, name, { type: 'number', step: 'any', min: -limit, max: limit });
       const locate = () => navigator.geolocation?.getCurrentPosition(({ coords }) => {
         for (const name of ['latitude', 'longitude']) form.elements[name].value = coords[name].toFixed(6);
-      }, () => {});
+      }, () => form.elements.label.focus());
       const form = this.#form((_, data) => {
         this.#closeSheet();
         this.#send({ type: 'location', latitude: Number(data.get('latitude')), longitude: Number(data.get('longitude')), label: data.get('label') });
@@ -1078,7 +1091,7 @@
         tags: data.getAll('tags'),
         comment: data.get('comment') || undefined,
       }, target);
-      this.#sheet('rating', t('rating'), this.#form(send,
+      this.#sheet('rating', t('rate'), this.#form(send,
         form.stars && choices('', { class: 'choices stars', onchange: (event) => { caption.textContent = captions[event.target.value - 1]; } },
           ...captions.map((text, at) => choice('radio', 'stars', at + 1, '★', `star-${at + 1}`, text)), caption),
         form.resolved && choices(t('solved'), {}, ...['yes', 'no'].map((name) => choice('radio', 'resolved', name, t(name), `resolved-${name}`))),
@@ -1105,7 +1118,7 @@
     #alert(text) { show(this.ui.alert, text); }
 
     #explain({ slug, message }) {
-      return this.t(slug === 'no-provider-available' ? 'provider_error' : slug) ?? message;
+      return this.t(/provider-/.test(slug) ? 'provider_error' : slug) ?? message;
     }
 
     #report(problem) {

@@ -1101,7 +1101,9 @@
     }
 
     async #rate(control, rating, target) {
-      if (await this.#command(control, 'evaluation', rating)) this.#thank({ ...rating, target });
+      const taken = await this.#command(control, 'evaluation', rating);
+      // A session that is over gives no second chance.
+      if (taken || this.#over) this.#thank({ target, declined: !taken || rating.declined });
     }
 
     /** Ends the rating, and thanks once: the answer or the event may come first. */

@@ -371,17 +371,39 @@ mod tests {
             "a hidden element counts as missing"
         );
 
+        let chooser = browser
+            .hidden_element(&["x-box", "[type=file]"], LIMIT)
+            .await;
+        let file = browser.profile.path().join("picture.png");
+        std::fs::write(&file, b"png").expect("a file to choose");
+        let path = file.to_str().expect("a path in UTF-8");
+        browser
+            .send_keys(&chooser.expect("the file input"), path)
+            .await
+            .expect("choosing");
+        let chosen = "return document.title === 'picture.png'";
+        browser
+            .wait_for("the choice", chosen, vec![], LIMIT)
+            .await
+            .expect("the choice");
+
         let (pid, profile) = (
             browser.browser_pid.expect("a pid"),
             browser.profile.path().to_owned(),
         );
         drop(browser);
         assert!(!profile.exists(), "the profile is still there");
-        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(
-            !command.contains("chromium"),
-            "chromium still runs: {command:?}"
-        );
+        // A killed process may take a moment to be gone.
+        let deadline = Instant::now() + LIMIT;
+        while runs_chromium(pid) && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+        assert!(!runs_chromium(pid), "chromium still runs");
+    }
+
+    fn runs_chromium(pid: u64) -> bool {
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+        command.is_ok_and(|command| command.contains("chromium"))
     }
 
     const LIMIT: Duration = Duration::from_secs(20);
@@ -389,6 +411,9 @@ mod tests {
         const root = document.querySelector('x-box').attachShadow({ mode: 'open' });\
         const input = root.appendChild(document.createElement('input'));\
         root.appendChild(document.createElement('b')).hidden = true;\
+        const file = root.appendChild(document.createElement('input'));\
+        file.type = 'file'; file.hidden = true;\
+        file.onchange = () => { document.title = file.files[0].name; };\
         input.onkeydown = (e) => { if (e.key === 'Enter') document.title = input.value; };\
         </script>";
 }

@@ -7,7 +7,8 @@
 //!
 //! - [`engine`] is the door: what the edge asks of sessions.
 //! - `dispatcher` finds or starts a session's slot and keeps its inputs in order.
-//! - `worker` runs turns on threads of its own, away from the I/O runtime.
+//! - `worker` has the threads, away from the I/O runtime; `turns` is what they
+//!   run.
 //! - `timers` brings sessions back when something is due.
 //! - [`hub`] passes committed events on to open streams.
 
@@ -15,11 +16,13 @@ mod clock;
 mod dispatcher;
 pub mod engine;
 pub mod hub;
+mod request;
 mod timers;
+mod turns;
 mod worker;
 
-pub use engine::{
-    CallbackAnswer, Engine, EventPage, IdempotencyKey, OpenRequest, Opened, Parts, Replied,
-    Settling, VisitorKey,
-};
+pub use engine::{Engine, Parts};
 pub use hub::{Signal, StoredEvent, Subscription};
+pub use request::{
+    CallbackAnswer, EventPage, IdempotencyKey, OpenRequest, Opened, Replied, Settling, VisitorKey,
+};

@@ -1,0 +1,270 @@
+//! Brings what vendors tell to the sessions it is about.
+//!
+//! Invariant: a vendor is answered after everything in its callback is durable,
+//! and an event that is durable has its turn or becomes a dead letter, whatever
+//! happens in between.
+
+use kefu_core::{
+    outbox::{DeadLetter, Letter},
+    turn::{Input, Name, NameKey},
+};
+use kefu_plugin_api::{
+    adapter::{Dedupe, Receipt, Received},
+    error::Reject,
+    http::Callback,
+    ids::{ProviderId, SessionId},
+    time::Timestamp,
+    wire::{ReceiveOutput, encode},
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::{
+    session::{
+        CallbackAnswer, clock,
+        dispatcher::{Ended, Job, QueueFull, TurnJob, What, Work},
+        timers::Wake,
+    },
+    store::{InboxEvent, StoreError},
+};
+
+impl Engine {
+    /// Takes a vendor's callback.
+    pub async fn callback(&self, provider: &ProviderId, callback: Callback) -> CallbackAnswer {
+        let guarded = match self.0.registry.guarded(provider) {
+            Ok(guarded) => guarded,
+            Err(None) => return CallbackAnswer::UnknownProvider,
+            Err(Some(availability)) => {
+                return CallbackAnswer::Unavailable(format!("{availability:?}"));
+            }
+        };
+        let (tell, told) = oneshot::channel();
+        let engine = self.clone();
+        let provider = provider.clone();
+        let received_at = callback.received_at;
+        // On an engine thread: adapters never run on the I/O runtime.
+        self.0.dispatcher.push(Work::Callback(Box::new(move |seat| {
+            match guarded.receive(&seat.clock, &callback) {
+                Err(fault) => drop(tell.send(CallbackAnswer::Unavailable(fault.to_string()))),
+                Ok(ReceiveOutput::Rejected { reject }) => drop(tell.send(rejected(reject))),
+                Ok(ReceiveOutput::Accepted { receipt }) => {
+                    engine.keep(&provider, receipt, received_at, tell);
+                }
+            }
+        })));
+        told.await
+            .unwrap_or_else(|_| CallbackAnswer::Unavailable("the adapter gave no answer".into()))
+    }
+
+    /// Makes the events of a callback durable, answers, and gives each its
+    /// turn.
+    fn keep(
+        &self,
+        provider: &ProviderId,
+        receipt: Receipt,
+        received_at: Timestamp,
+        tell: oneshot::Sender<CallbackAnswer>,
+    ) {
+        let Receipt {
+            status,
+            headers,
+            body,
+            events,
+        } = receipt;
+        let answer = CallbackAnswer::Answer {
+            status,
+            headers,
+            body,
+        };
+        let mut known = Vec::with_capacity(events.len());
+        for received in events {
+            match self.resolve(provider, received, received_at) {
+                Ok(Some(event)) => known.push(event),
+                Ok(None) => {
+                    self.0
+                        .metrics
+                        .callback_answered(provider, "unknown_conversation");
+                    tracing::info!(%provider, "a callback names a conversation that is not known here");
+                }
+                Err(error) => {
+                    return drop(tell.send(CallbackAnswer::Unavailable(error.to_string())));
+                }
+            }
+        }
+        if known.is_empty() {
+            return drop(tell.send(answer));
+        }
+        let engine = self.clone();
+        let kept = known.clone();
+        self.0.store.receive(
+            known,
+            Box::new(move |result| match result {
+                Err(error) => drop(tell.send(CallbackAnswer::Unavailable(error.to_string()))),
+                Ok(numbers) => {
+                    drop(tell.send(answer));
+                    for (number, event) in numbers.into_iter().zip(kept) {
+                        if let Some(number) = number {
+                            engine.dispatch(number, event);
+                        }
+                    }
+                }
+            }),
+        );
+    }
+
+    /// Finds the session of an event.
+    ///
+    /// The vendor's own id of a session wins. One that is not known yet means
+    /// the newest session of the conversation while that is open: the answer
+    /// that names it may be under way.
+    fn resolve(
+        &self,
+        provider: &ProviderId,
+        received: Received,
+        received_at: Timestamp,
+    ) -> Result<Option<InboxEvent>, StoreError> {
+        let Received {
+            conversation,
+            vendor_session,
+            dedupe,
+            event,
+        } = received;
+        let named = |key| {
+            self.0.store.named(&Name {
+                provider: provider.clone(),
+                key,
+            })
+        };
+        let by_vendor = match &vendor_session {
+            Some(id) => named(NameKey::Vendor(id.clone()))?,
+            None => None,
+        };
+        let session = match by_vendor {
+            Some(session) => session,
+            None => {
+                let newest = named(NameKey::Conversation(conversation.as_str().to_owned()))?;
+                let Some(newest) = newest else {
+                    return Ok(None);
+                };
+                if vendor_session.is_some() && self.is_over(&newest)? {
+                    return Ok(None);
+                }
+                newest
+            }
+        };
+        let expires = |seconds: u64| {
+            let ms = i64::try_from(seconds)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(1000);
+            received_at.plus_ms(ms)
+        };
+        let dedupe = match dedupe {
+            Dedupe::Key { key } => Some((format!("key:{key}"), expires(REPEATS_KNOWN_SECONDS))),
+            Dedupe::Body { within_seconds } => {
+                let bytes = encode(&event).unwrap_or_default();
+                Some((
+                    format!("body:{:x?}", Sha256::digest(bytes)),
+                    expires(within_seconds),
+                ))
+            }
+            Dedupe::Unkeyable { .. } => None,
+        };
+        Ok(Some(InboxEvent {
+            provider: provider.clone(),
+            session,
+            conversation,
+            dedupe,
+            received_at,
+            event,
+        }))
+    }
+
+    fn is_over(&self, session: &SessionId) -> Result<bool, StoreError> {
+        if let Some(record) = self.0.dispatcher.peek(session) {
+            return Ok(record.is_over());
+        }
+        Ok(self
+            .0
+            .store
+            .record(session)?
+            .is_none_or(|record| record.is_over()))
+    }
+
+    /// Gives an event of the inbox its turn.
+    pub(super) fn dispatch(&self, number: u64, event: InboxEvent) {
+        let engine = self.clone();
+        let job = TurnJob {
+            inbox: Some(number),
+            ..TurnJob::new(Input::Provider(event.event.clone()))
+        };
+        let session = event.session.clone();
+        let done = Box::new(move |ended| engine.dispatched(number, event, ended));
+        let job = Job {
+            what: What::Turn(Box::new(job)),
+            done: Some(done),
+        };
+        if let Err(QueueFull(job)) = self.0.dispatcher.submit(&session, job, true) {
+            drop(job);
+        }
+    }
+
+    fn dispatched(&self, number: u64, event: InboxEvent, ended: Ended) {
+        let reason = match ended {
+            Ended::Ran { .. } => return,
+            Ended::NotStored(error) => {
+                tracing::warn!(%error, session = %event.session, "an event of a vendor waits for the store");
+                return self.try_inbox_again(number);
+            }
+            Ended::ProviderAbsent(detail) => {
+                tracing::info!(%detail, session = %event.session, "an event of a vendor waits for its adapter");
+                return self.try_inbox_again(number);
+            }
+            Ended::AdapterFailed(detail) => detail,
+            Ended::Refused(problem) => problem.to_string(),
+            Ended::Gone => "the session does not exist any more".into(),
+            Ended::AlreadyOpen | Ended::RenewToken(_) | Ended::Prepared(_) => {
+                "an event ended in a way that events do not end".into()
+            }
+        };
+        self.0.metrics.dead_letter(&event.provider, "event");
+        let letter = DeadLetter {
+            id: uuid::Uuid::now_v7().to_string(),
+            session: event.session,
+            provider: event.provider,
+            at: clock::now(),
+            reason,
+            letter: Letter::Event {
+                event: Box::new(event.event),
+            },
+        };
+        self.0.store.bury(
+            number,
+            letter,
+            Box::new(|result| {
+                if let Err(error) = result {
+                    tracing::error!(%error, "a dead letter was not written; the event is tried again at the next start");
+                }
+            }),
+        );
+    }
+
+    pub(super) fn try_inbox_again(&self, number: u64) {
+        self.0
+            .timers
+            .remind(clock::now().plus_ms(AGAIN_MS), Wake::Inbox(number));
+    }
+}
+
+fn rejected(reject: Reject) -> CallbackAnswer {
+    match reject {
+        Reject::Unauthenticated { detail } => CallbackAnswer::NotAuthentic(detail),
+        Reject::Malformed { detail } => CallbackAnswer::Malformed(detail),
+        other => CallbackAnswer::Malformed(other.to_string()),
+    }
+}
+
+/// How long a vendor's event ids are remembered.
+const REPEATS_KNOWN_SECONDS: u64 = 8 * 24 * 3600;
+/// When an event that could not be handled is tried again.
+const AGAIN_MS: i64 = 1_000;

@@ -1,0 +1,249 @@
+//! Finds or makes the session that a visitor wants at a desk.
+
+use std::{sync::Arc, time::Duration};
+
+use kefu_core::{
+    command::Command,
+    log::SessionCard,
+    problem::{Problem, Slug},
+    routing::{self, Availability, RouteRequest},
+    session::{Fallback, Opening, Record, session_id},
+    turn::Input,
+};
+use kefu_plugin_api::{
+    capability::{EndReason, SessionState},
+    ids::{ProviderId, SessionId},
+};
+
+use super::Engine;
+use crate::{
+    plugin,
+    session::{
+        OpenRequest, Opened, VisitorKey, clock,
+        dispatcher::{Ended, TurnJob},
+        hub::Subscription,
+        turns::reused,
+    },
+};
+
+impl Engine {
+    /// Opens a session, or finds the one that this visitor has open at this
+    /// desk.
+    ///
+    /// # Errors
+    /// `not-found` for a desk of another app, `no-provider-available`, with a
+    /// `wait` also when no provider took it; the idempotency problems.
+    pub async fn open(&self, request: OpenRequest) -> Result<Opened, Problem> {
+        for _ in 0..OPEN_ATTEMPTS {
+            if let Some(opened) = self.find_open(&request).await? {
+                return Ok(opened);
+            }
+            let now = clock::now();
+            let order = self.choose(&request)?;
+            let id = session_id(
+                request.who.app.as_str(),
+                &request.who.visitor,
+                now,
+                clock::random(),
+            );
+            let record = Record::open(Opening {
+                id: id.clone(),
+                app: request.who.app.clone(),
+                desk: request.desk.clone(),
+                visitor: request.visitor.clone(),
+                client: request.client.clone(),
+                order,
+                now,
+            })
+            .ok_or_else(nobody)?;
+            let subscription = self.listen_to_session(&id);
+            let job = TurnJob {
+                asker: Some(request.who.clone()),
+                key: request.key.clone(),
+                create: Some(record),
+                ..TurnJob::new(Input::Open)
+            };
+            match self.run(&id, job, false).await {
+                Ended::Ran { record, .. } => {
+                    let card = self
+                        .await_handshake(&record, subscription, request.wait)
+                        .await?;
+                    return Ok(Opened {
+                        card,
+                        created: true,
+                    });
+                }
+                Ended::AlreadyOpen => {}
+                other => return Err(self.problem(other)),
+            }
+        }
+        Err(Problem::new(
+            Slug::Overloaded,
+            "sessions of this visitor open and end at the same time",
+        ))
+    }
+
+    /// The session that this request opened before, or that is open already.
+    async fn find_open(&self, request: &OpenRequest) -> Result<Option<Opened>, Problem> {
+        if let Some(key) = &request.key {
+            let (who, wanted) = (request.who.clone(), key.clone());
+            if let Some(answered) = self
+                .read(move |store| store.answered(&who, &wanted))
+                .await?
+            {
+                if answered.body != key.body {
+                    return Err(reused(key));
+                }
+                let card = self.session(&request.who, &answered.session).await?;
+                return Ok(Some(Opened {
+                    card,
+                    created: true,
+                }));
+            }
+        }
+        let (who, desk) = (request.who.clone(), request.desk.clone());
+        let Some(session) = self
+            .read(move |store| store.open_session(&who, &desk))
+            .await?
+        else {
+            return Ok(None);
+        };
+        let job = TurnJob {
+            asker: Some(request.who.clone()),
+            ..TurnJob::new(Input::Command(Command::Return))
+        };
+        match self.run(&session, job, false).await {
+            Ended::Ran { record, .. } if record.is_over() => Ok(None),
+            Ended::Ran { record, .. } => Ok(Some(Opened {
+                card: record.card(),
+                created: false,
+            })),
+            other => Err(self.problem(other)),
+        }
+    }
+
+    /// Whom to ask for a new session, in order.
+    fn choose(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
+        let config = self.0.config.load();
+        let desk = config
+            .desk(request.desk.as_str())
+            .filter(|desk| desk.app == request.who.app)
+            .ok_or_else(|| {
+                Problem::new(
+                    Slug::NotFound,
+                    format!("there is no desk `{}`", request.desk),
+                )
+            })?;
+        if let Some(group) = &request.group
+            && !desk.groups.is_empty()
+            && !desk.groups.iter().any(|known| known.id == *group)
+        {
+            return Err(Problem::invalid(
+                "/group",
+                format!("`{group}` is not a group of this desk"),
+            ));
+        }
+        let available =
+            |provider: &ProviderId| availability(self.0.registry.availability(provider));
+        let decision = routing::choose(
+            desk,
+            &RouteRequest {
+                visitor: &request.who.visitor,
+                platform: request.client.platform.as_deref(),
+                app_version: request.client.app_version.as_deref(),
+                channel: request.client.channel.as_deref(),
+                group: request.group.as_deref(),
+            },
+            &available,
+        );
+        let order: Vec<_> = decision
+            .order
+            .into_iter()
+            .filter(|choice| available(&choice.provider) == Availability::Ready)
+            .map(|choice| Fallback {
+                provider: choice.provider,
+                group: choice.group.map(Into::into),
+            })
+            .collect();
+        if order.is_empty() {
+            Err(nobody())
+        } else {
+            Ok(order)
+        }
+    }
+
+    /// The vendor's name of a desk's group, by the route of this provider.
+    pub(super) async fn translate_group(
+        &self,
+        who: &VisitorKey,
+        session: &SessionId,
+        group: &str,
+    ) -> Result<Option<String>, Problem> {
+        let record = self.owned(who, session).await?;
+        let config = self.0.config.load();
+        let route = config.desk(record.desk.as_str()).and_then(|desk| {
+            desk.routes
+                .iter()
+                .find(|route| route.provider == record.provider)
+        });
+        Ok(match route {
+            Some(route) => routing::vendor_group(route, Some(group)),
+            None => Some(group.to_owned()),
+        })
+    }
+
+    /// Waits until the vendor has taken the session or nobody will.
+    async fn await_handshake(
+        &self,
+        record: &Arc<Record>,
+        mut subscription: Subscription,
+        wait: Option<Duration>,
+    ) -> Result<SessionCard, Problem> {
+        let Some(wait) = wait else {
+            return Ok(record.card());
+        };
+        let deadline = tokio::time::Instant::now() + wait;
+        let who = VisitorKey {
+            app: record.app.clone(),
+            visitor: record.visitor.id.clone(),
+        };
+        loop {
+            let card = self.session(&who, &record.id).await?;
+            if card.end_reason == Some(EndReason::ProviderError) {
+                return Err(Problem::new(
+                    Slug::NoProviderAvailable,
+                    "no provider of this desk took the session",
+                ));
+            }
+            if card.state != SessionState::Opening {
+                return Ok(card);
+            }
+            if tokio::time::timeout_at(deadline, subscription.next())
+                .await
+                .is_err()
+            {
+                return self.session(&who, &record.id).await;
+            }
+        }
+    }
+}
+
+fn availability(of: Option<plugin::Availability>) -> Availability {
+    match of {
+        Some(plugin::Availability::Active) => Availability::Ready,
+        Some(plugin::Availability::Paused) => Availability::Paused,
+        Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
+        Some(plugin::Availability::Failed { .. }) => Availability::Failing,
+        Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
+    }
+}
+
+fn nobody() -> Problem {
+    Problem::new(
+        Slug::NoProviderAvailable,
+        "no provider of this desk is available",
+    )
+}
+
+/// How often an opening may meet a session that ends at the same moment.
+const OPEN_ATTEMPTS: usize = 4;

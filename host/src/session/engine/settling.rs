@@ -1,0 +1,83 @@
+//! Ends calls: what delivery tells of them becomes a turn.
+
+use kefu_core::{
+    outbox::{Finished, OutboxEntry},
+    turn::Input,
+};
+use kefu_plugin_api::http::HttpRequest;
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::{
+    session::{
+        Settling,
+        dispatcher::{Ended, TurnJob, What},
+    },
+    store::StoreError,
+};
+
+impl Engine {
+    /// Runs the turn that the end of a call is. `dead` says why it was given
+    /// up.
+    pub async fn settle(
+        &self,
+        entry: &OutboxEntry,
+        finished: Finished,
+        dead: Option<String>,
+    ) -> Settling {
+        let given_up = dead.map(|reason| (Box::new(entry.clone()), reason));
+        let job = TurnJob {
+            dead: given_up.clone(),
+            ..TurnJob::new(Input::Finished(finished.clone()))
+        };
+        let ended = match self.run(&entry.session, job, true).await {
+            Ended::AdapterFailed(detail) => {
+                // Deterministic: it would fail again. The call is settled
+                // without the adapter, and what it was is kept for people.
+                let entry_again =
+                    given_up.or_else(|| Some((Box::new(entry.clone()), detail.clone())));
+                let job = TurnJob {
+                    dead: entry_again,
+                    without_adapter: Some(detail),
+                    ..TurnJob::new(Input::Finished(finished))
+                };
+                self.run(&entry.session, job, true).await
+            }
+            ended => ended,
+        };
+        match ended {
+            Ended::Ran { .. } | Ended::Gone => Settling::Done,
+            Ended::RenewToken(name) => Settling::RenewToken(name),
+            other => Settling::Later(self.problem(other).detail),
+        }
+    }
+
+    /// Asks the adapter for the form of an attempt.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> Result<HttpRequest, String> {
+        let what = What::Prepare {
+            entry: Box::new(entry.clone()),
+            attempt,
+        };
+        match self.submit(&entry.session, what, true).await {
+            Ended::Prepared(request) => Ok(request),
+            other => Err(self.problem(other).detail),
+        }
+    }
+
+    /// Makes durable that an entry is about to be sent.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub async fn mark_attempted(&self, entry: &OutboxEntry) -> Result<(), StoreError> {
+        let (tell, told) = oneshot::channel();
+        let done = Box::new(move |result| drop(tell.send(result)));
+        self.0
+            .store
+            .mark_attempted(&entry.session, entry.number, done);
+        told.await
+            .unwrap_or_else(|_| Err(StoreError::new("write", "the writer has stopped")))
+    }
+}

@@ -1,0 +1,426 @@
+//! What a turn is, from an input to its commit.
+//!
+//! Reads the session if it is not in memory, asks the core, calls the adapter
+//! as often as the core wants, and hands the outcome to the store; the end is
+//! told from the store's thread. Invariant: nobody is answered, no stream is
+//! told and nothing leaves before the commit is on disk.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use kefu_core::{
+    log::{EventBody, LogEvent},
+    outbox::{DeadLetter, Letter, OutboxEntry},
+    problem::{Problem, Slug},
+    session::Record,
+    turn::{Context, Input, Outcome, ProviderFacts, Providers, Reply, Turn, Violation},
+};
+use kefu_plugin_api::{
+    effect::Effect, event::Event, ids::ProviderId, time::Timestamp, wire::HandleInput,
+};
+
+use super::{
+    IdempotencyKey, Signal, StoredEvent, VisitorKey, clock,
+    dispatcher::{Ended, EndedFn, Slot, TurnJob},
+    engine::Shared,
+    timers::Wake,
+    worker::Seat,
+};
+use crate::{
+    plugin::{Fault, FaultKind},
+    store::{Answered, Commit, Committed, StoreError},
+};
+
+/// Runs a turn. `None` when it went on to the store.
+pub(super) fn turn(
+    shared: &Arc<Shared>,
+    seat: &Seat,
+    slot: &Arc<Slot>,
+    mut job: TurnJob,
+) -> Option<Ended> {
+    let create = job.create.is_some();
+    let record = match job
+        .create
+        .take()
+        .map(Arc::new)
+        .map_or_else(|| load(shared, slot), |new| Ok(Some(new)))
+    {
+        Ok(Some(record)) => record,
+        Ok(None) => return Some(Ended::Gone),
+        Err(error) => return Some(Ended::NotStored(error)),
+    };
+    if job
+        .asker
+        .as_ref()
+        .is_some_and(|asker| !owns(asker, &record))
+    {
+        return Some(Ended::Gone);
+    }
+    match answered_before(shared, &job, &record) {
+        Ok(None) => {}
+        Ok(Some(ended)) => return Some(ended),
+        Err(error) => return Some(Ended::NotStored(error)),
+    }
+    let started = Instant::now();
+    let now = clock::now();
+    let facts = Facts(shared);
+    let context = Context {
+        now,
+        seed: clock::seed(),
+        providers: &facts,
+    };
+    let input = std::mem::replace(&mut job.input, Input::Timers);
+    let mut turn = match Turn::begin((*record).clone(), input, context) {
+        Ok(turn) => turn,
+        Err(problem) => return Some(Ended::Refused(problem)),
+    };
+    if job.without_adapter.is_some() {
+        turn.skip_adapter();
+    }
+    if let Err(ended) = consult(shared, seat, &mut turn) {
+        shared.metrics.turn_finished("failed", started.elapsed());
+        return Some(ended);
+    }
+    let write = job.key.is_some() || job.inbox.is_some() || job.dead.is_some();
+    let outcome = turn.finish(write);
+    if let Some(token) = outcome.renew_token {
+        return Some(Ended::RenewToken(token));
+    }
+    shared.metrics.turn_finished("done", started.elapsed());
+    if !outcome.changed {
+        if outcome.typing {
+            shared.publish(&outcome.record, Vec::new(), true);
+        }
+        return Some(Ended::Ran {
+            reply: outcome.reply,
+            record,
+        });
+    }
+    // Whoever waits was answered by the watchdog if it gave this turn up: then
+    // nothing of it may be kept.
+    let done = seat.stand_up()?;
+    commit(shared, slot, job, create, outcome, now, done);
+    None
+}
+
+/// Lets the adapter see what it has to see.
+fn consult(shared: &Arc<Shared>, seat: &Seat, turn: &mut Turn<'_>) -> Result<(), Ended> {
+    while let Some(input) = turn.next_call() {
+        let provider = turn.provider().clone();
+        let guarded = match shared.registry.guarded(&provider) {
+            Ok(guarded) => guarded,
+            Err(availability) => {
+                let detail = format!("provider `{provider}` is not available: {availability:?}");
+                turn.adapter_failed(&detail)
+                    .map_err(|_| Ended::ProviderAbsent(detail))?;
+                continue;
+            }
+        };
+        let session = input.session.id.clone();
+        let failed = match guarded.handle(&seat.clock, &input) {
+            Ok(output) => match turn.apply(output) {
+                Ok(()) => continue,
+                Err(Violation(detail)) => {
+                    guarded.blame(&session, &Fault::new(FaultKind::Illegal, detail.clone()));
+                    detail
+                }
+            },
+            Err(fault) => fault.to_string(),
+        };
+        turn.adapter_failed(&failed)
+            .map_err(|_| Ended::AdapterFailed(failed))?;
+    }
+    Ok(())
+}
+
+fn commit(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    job: TurnJob,
+    create: bool,
+    outcome: Outcome,
+    now: Timestamp,
+    done: EndedFn,
+) {
+    let Outcome {
+        record,
+        events,
+        calls,
+        mut finished,
+        names,
+        typing,
+        notes,
+        reply,
+        ..
+    } = outcome;
+    for note in notes {
+        tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
+    }
+    let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
+        Ok(events) => events,
+        Err(error) => {
+            done(Ended::NotStored(error));
+            return shared.dispatcher.release(slot);
+        }
+    };
+    let dead = dead_letter(&job, &record, now);
+    if let Some(DeadLetter {
+        letter: Letter::CallFinished { number },
+        ..
+    }) = &dead
+    {
+        finished.push(*number);
+    }
+    let answered = job.key.clone().zip(job.asker.clone()).map(|(key, who)| {
+        let message = match &reply {
+            Reply::Message { id, seq } => Some((id.as_str().to_owned(), *seq)),
+            Reply::Accepted => None,
+        };
+        let answered = Answered {
+            body: key.body,
+            session: record.id.clone(),
+            message,
+        };
+        (who, key, answered)
+    });
+    let record = Arc::new(record);
+    let commit = Commit {
+        record: Record::clone(&record),
+        create,
+        events: events.clone(),
+        calls: calls.clone(),
+        finished,
+        names,
+        inbox: job.inbox,
+        dead,
+        answered,
+        now,
+    };
+    let shared_later = Arc::clone(shared);
+    let slot = Arc::clone(slot);
+    shared.store.commit(
+        commit,
+        Box::new(move |result| {
+            let shared = shared_later;
+            let ended = match result {
+                Ok(Committed::Done) => {
+                    shared.committed(&slot, &record, create);
+                    shared.publish(&record, events, typing);
+                    shared.carry(calls);
+                    Ended::Ran { reply, record }
+                }
+                Ok(Committed::AlreadyOpen(_)) => Ended::AlreadyOpen,
+                Ok(Committed::KeyTaken) => Ended::Refused(in_flight()),
+                Ok(Committed::Conflict) => {
+                    slot.set_record(None);
+                    Ended::NotStored(StoreError::new(
+                        "write a turn",
+                        "the session was changed elsewhere",
+                    ))
+                }
+                Err(error) => {
+                    // What is in memory was committed before; what is on disk
+                    // is read again to be sure.
+                    slot.set_record(None);
+                    Ended::NotStored(error)
+                }
+            };
+            done(ended);
+            shared.dispatcher.release(&slot);
+        }),
+    );
+}
+
+/// Asks the adapter for the form of an attempt. Nothing of it is kept.
+pub(super) fn prepare(
+    shared: &Arc<Shared>,
+    seat: &Seat,
+    slot: &Arc<Slot>,
+    entry: OutboxEntry,
+    attempt: u32,
+) -> Ended {
+    let record = match load(shared, slot) {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ended::Gone,
+        Err(error) => return Ended::NotStored(error),
+    };
+    let guarded = match shared.registry.guarded(&entry.provider) {
+        Ok(guarded) => guarded,
+        Err(availability) => {
+            return Ended::ProviderAbsent(format!(
+                "provider `{}`: {availability:?}",
+                entry.provider
+            ));
+        }
+    };
+    let input = HandleInput {
+        event: Event::PrepareAttempt {
+            call: entry.call.id,
+            request: entry.call.request,
+            attempt,
+        },
+        session: record.view(
+            clock::now(),
+            clock::seed(),
+            &shared.callback_url(&entry.provider),
+        ),
+        state: record.adapter_state.clone(),
+        state_version: record.state_version.clone(),
+    };
+    match guarded.handle(&seat.clock, &input) {
+        Err(fault) => Ended::AdapterFailed(fault.to_string()),
+        Ok(output) => match output.effects.into_iter().next() {
+            Some(Effect::Attempt { request }) => Ended::Prepared(request),
+            _ => Ended::AdapterFailed("prepare was not answered by an attempt".into()),
+        },
+    }
+}
+
+fn load(shared: &Shared, slot: &Slot) -> Result<Option<Arc<Record>>, StoreError> {
+    if let Some(record) = slot.record() {
+        return Ok(Some(record));
+    }
+    let record = shared.store.record(&slot.id)?.map(Arc::new);
+    slot.set_record(record.clone());
+    Ok(record)
+}
+
+/// A request that came before is answered as it was then.
+fn answered_before(
+    shared: &Shared,
+    job: &TurnJob,
+    record: &Arc<Record>,
+) -> Result<Option<Ended>, StoreError> {
+    let (Some(key), Some(asker)) = (&job.key, &job.asker) else {
+        return Ok(None);
+    };
+    Ok(shared.store.answered(asker, key)?.map(|answered| {
+        if answered.body == key.body {
+            Ended::Ran {
+                reply: answered.reply(),
+                record: Arc::clone(record),
+            }
+        } else {
+            Ended::Refused(reused(key))
+        }
+    }))
+}
+
+/// The key came with another body.
+pub(super) fn reused(key: &IdempotencyKey) -> Problem {
+    Problem::new(
+        Slug::IdempotencyKeyReused,
+        format!(
+            "the key `{}` came before with another body to {}",
+            key.key, key.target
+        ),
+    )
+}
+
+fn in_flight() -> Problem {
+    Problem::new(
+        Slug::IdempotencyKeyInFlight,
+        "the first request with this key is still under way",
+    )
+}
+
+/// Whether a session is this visitor's.
+pub(super) fn owns(asker: &VisitorKey, record: &Record) -> bool {
+    record.app == asker.app && record.visitor.id == asker.visitor
+}
+
+/// What is left of an input that could not be brought to its place.
+fn dead_letter(job: &TurnJob, record: &Record, now: Timestamp) -> Option<DeadLetter> {
+    let (provider, reason, letter) = match (&job.dead, &job.without_adapter) {
+        (Some((entry, reason)), _) => (
+            entry.provider.clone(),
+            reason.clone(),
+            Letter::Call {
+                entry: entry.clone(),
+            },
+        ),
+        (None, Some(reason)) => (
+            record.provider.clone(),
+            reason.clone(),
+            Letter::CallFinished {
+                number: record.last_entry,
+            },
+        ),
+        (None, None) => return None,
+    };
+    Some(DeadLetter {
+        id: uuid::Uuid::now_v7().to_string(),
+        session: record.id.clone(),
+        provider,
+        at: now,
+        reason,
+        letter,
+    })
+}
+
+fn stored(event: &LogEvent) -> Result<StoredEvent, StoreError> {
+    let json =
+        serde_json::to_vec(event).map_err(|error| StoreError::new("write an event", error))?;
+    Ok(StoredEvent {
+        session: event.session.clone(),
+        seq: event.seq,
+        json: Bytes::from(json),
+        last: matches!(event.body, EventBody::Ended { .. }),
+    })
+}
+
+/// What the core asks about providers.
+struct Facts<'a>(&'a Shared);
+
+impl Providers for Facts<'_> {
+    fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts> {
+        let slot = self.0.registry.slot(provider)?;
+        if !slot.availability().takes_turns() {
+            return None;
+        }
+        let configured = slot.provider();
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Some(ProviderFacts {
+            descriptor: Arc::clone(slot.current()?.descriptor()),
+            max_idle_ms: millis(configured.max_idle),
+            deadline_ms: millis(configured.limits.deadline),
+            callback_url: self.0.callback_url(provider),
+        })
+    }
+}
+
+impl Shared {
+    /// After a commit: memory follows the disk, timers follow the record.
+    fn committed(&self, slot: &Slot, record: &Arc<Record>, create: bool) {
+        let before = slot.record();
+        let was_over = before.as_ref().is_some_and(|before| before.is_over());
+        if create {
+            self.metrics.session_opened();
+        }
+        if record.is_over() && !was_over {
+            self.metrics.session_ended();
+        }
+        let due = record.next_due();
+        if let Some(due) = due
+            && before.and_then(|before| before.next_due()) != Some(due)
+        {
+            self.timers.remind(due, Wake::Session(record.id.clone()));
+        }
+        slot.set_record(Some(Arc::clone(record)));
+    }
+
+    fn publish(&self, record: &Record, events: Vec<StoredEvent>, typing: bool) {
+        let who = VisitorKey {
+            app: record.app.clone(),
+            visitor: record.visitor.id.clone(),
+        };
+        let mut signals: Vec<_> = events.into_iter().map(Signal::Event).collect();
+        if typing {
+            signals.push(Signal::Typing(record.id.clone()));
+        }
+        self.hub.publish(&who, &record.id, &signals);
+    }
+}

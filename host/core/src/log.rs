@@ -7,7 +7,7 @@
 use kefu_plugin_api::{
     capability::{
         AgentChange, Capabilities, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules,
-        Queue, RobotEvaluation, SessionConfig, SessionState,
+        Queue, SessionConfig, SessionState,
     },
     ids::{DeskId, MessageId, ProviderId, SessionId},
     message::{Agent, Content, ContentKind, MessageStatus, Sender},
@@ -150,15 +150,12 @@ pub struct CapabilityChange {
 pub struct Invitation {
     /// Whom.
     pub target: EvaluationTarget,
-    /// How the robot is rated, for target `robot`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub robot: Option<RobotEvaluation>,
-    /// The question about the robot.
+    /// The question, for target `robot`: solved or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     /// What can be said, for target `human`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub human: Option<HumanEvaluation>,
+    pub form: Option<HumanEvaluation>,
     /// When it lapses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

@@ -86,9 +86,4 @@ pub enum Letter {
         /// The event.
         event: Box<kefu_plugin_api::event::ProviderEvent>,
     },
-    /// The end of a call whose turn failed.
-    CallFinished {
-        /// The entry.
-        number: u64,
-    },
 }

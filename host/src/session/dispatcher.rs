@@ -57,7 +57,7 @@ pub(super) struct TurnJob {
     /// The entry that was given up, and why.
     pub(super) dead: Option<(Box<OutboxEntry>, String)>,
     /// Whether the adapter is left out, because it failed on this before.
-    pub(super) without_adapter: Option<String>,
+    pub(super) without_adapter: bool,
 }
 
 impl TurnJob {
@@ -69,7 +69,7 @@ impl TurnJob {
             create: None,
             inbox: None,
             dead: None,
-            without_adapter: None,
+            without_adapter: false,
         }
     }
 }

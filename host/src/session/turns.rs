@@ -77,7 +77,7 @@ pub(super) fn turn(
         Ok(turn) => turn,
         Err(problem) => return Some(Ended::Refused(problem)),
     };
-    if job.without_adapter.is_some() {
+    if job.without_adapter {
         turn.skip_adapter();
     }
     if let Err(ended) = consult(shared, seat, &mut turn) {
@@ -149,7 +149,7 @@ fn commit(
         record,
         events,
         calls,
-        mut finished,
+        finished,
         names,
         typing,
         notes,
@@ -167,13 +167,6 @@ fn commit(
         }
     };
     let dead = dead_letter(&job, &record, now);
-    if let Some(DeadLetter {
-        letter: Letter::CallFinished { number },
-        ..
-    }) = &dead
-    {
-        finished.push(*number);
-    }
     let answered = job.key.clone().zip(job.asker.clone()).map(|(key, who)| {
         let message = match &reply {
             Reply::Message { id, seq } => Some((id.as_str().to_owned(), *seq)),
@@ -332,32 +325,18 @@ pub(super) fn owns(asker: &VisitorKey, record: &Record) -> bool {
     record.app == asker.app && record.visitor.id == asker.visitor
 }
 
-/// What is left of an input that could not be brought to its place.
+/// What is kept of a call that was given up.
 fn dead_letter(job: &TurnJob, record: &Record, now: Timestamp) -> Option<DeadLetter> {
-    let (provider, reason, letter) = match (&job.dead, &job.without_adapter) {
-        (Some((entry, reason)), _) => (
-            entry.provider.clone(),
-            reason.clone(),
-            Letter::Call {
-                entry: entry.clone(),
-            },
-        ),
-        (None, Some(reason)) => (
-            record.provider.clone(),
-            reason.clone(),
-            Letter::CallFinished {
-                number: record.last_entry,
-            },
-        ),
-        (None, None) => return None,
-    };
+    let (entry, reason) = job.dead.as_ref()?;
     Some(DeadLetter {
         id: uuid::Uuid::now_v7().to_string(),
         session: record.id.clone(),
-        provider,
+        provider: entry.provider.clone(),
         at: now,
-        reason,
-        letter,
+        reason: reason.clone(),
+        letter: Letter::Call {
+            entry: entry.clone(),
+        },
     })
 }
 

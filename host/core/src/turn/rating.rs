@@ -105,9 +105,9 @@ impl Turn<'_> {
         at_end: bool,
     ) {
         let rules = &self.record.capabilities.evaluation;
-        let (robot, prompt, human) = match target {
-            EvaluationTarget::Robot => (Some(rules.robot), rules.robot_prompt.clone(), None),
-            EvaluationTarget::Human => (None, None, form.clone().or_else(|| rules.human.clone())),
+        let (prompt, shown) = match target {
+            EvaluationTarget::Robot => (rules.robot_prompt.clone(), None),
+            EvaluationTarget::Human => (None, form.clone().or_else(|| rules.human.clone())),
         };
         let expires_at = at_end.then(|| self.context.now.plus_ms(RATING_WINDOW_MS));
         if let Some(closes) = expires_at {
@@ -116,9 +116,8 @@ impl Turn<'_> {
         self.record.rating.invited = Some(Invited { target, form });
         self.log(EventBody::EvaluationInvited(Invitation {
             target,
-            robot,
             prompt,
-            human,
+            form: shown,
             expires_at,
         }));
     }

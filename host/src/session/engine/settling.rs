@@ -34,11 +34,10 @@ impl Engine {
             Ended::AdapterFailed(detail) => {
                 // Deterministic: it would fail again. The call is settled
                 // without the adapter, and what it was is kept for people.
-                let entry_again =
-                    given_up.or_else(|| Some((Box::new(entry.clone()), detail.clone())));
+                let letter = given_up.or_else(|| Some((Box::new(entry.clone()), detail)));
                 let job = TurnJob {
-                    dead: entry_again,
-                    without_adapter: Some(detail),
+                    dead: letter,
+                    without_adapter: true,
                     ..TurnJob::new(Input::Finished(finished))
                 };
                 self.run(&entry.session, job, true).await

@@ -8,7 +8,10 @@
 use std::fmt;
 
 use kefu_plugin_api::prelude::{HttpResponse, MessageStatus};
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned},
+};
 use serde_json::Value;
 
 /// `chat_connect`: asks for an agent.
@@ -228,12 +231,16 @@ pub(crate) fn read<T: DeserializeOwned + Default>(response: &HttpResponse) -> Re
         kind: Kind::Unreadable(response.status),
         detail: format!("HTTP {} {what}", response.status),
     };
-    let envelope: Envelope = response.json().map_err(|_| {
-        unreadable(&format!(
-            "with {} bytes that are not the vendor's JSON",
-            response.body.len()
-        ))
-    })?;
+    let envelope: Envelope = response
+        .json()
+        .ok()
+        .and_then(|body| object(body).ok())
+        .ok_or_else(|| {
+            unreadable(&format!(
+                "with {} bytes that are not the vendor's JSON",
+                response.body.len()
+            ))
+        })?;
     let Some(code) = envelope.ret_code else {
         return Err(unreadable("without a `ret_code`"));
     };
@@ -244,11 +251,19 @@ pub(crate) fn read<T: DeserializeOwned + Default>(response: &HttpResponse) -> Re
         }
         return match envelope.item {
             Value::Null => Ok(T::default()),
-            item => serde_json::from_value(item)
-                .map_err(|_| unreadable("with an `item` of another shape")),
+            item => object(item).map_err(|_| unreadable("with an `item` of another shape")),
         };
     }
     Err(Refusal::coded(&code, envelope.ret_msg.as_deref()))
+}
+
+/// Reads a JSON object, and nothing else: left to itself, `serde` would take a
+/// list for the fields in their order.
+pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    match value {
+        Value::Object(_) => serde_json::from_value(value),
+        _ => Err(de::Error::custom("it is no JSON object")),
+    }
 }
 
 #[derive(Deserialize)]
@@ -377,6 +392,6 @@ where
         entry @ Value::Object(_) => vec![entry],
         _ => Vec::new(),
     };
-    let read = |entry| serde_json::from_value(entry).ok();
+    let read = |entry| object(entry).ok();
     Ok(entries.into_iter().filter_map(read).collect())
 }

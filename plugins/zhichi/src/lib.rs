@@ -54,7 +54,9 @@ impl Adapter for ZhichiAdapter {
             return Err(Reject::malformed("a push is a POST"));
         }
         let receipt = Receipt::json(&json!({"ret_code": "000000", "ret_msg": "ok"}));
-        Ok(match push::read(callback.json()?)? {
+        let push =
+            api::object(callback.json()?).map_err(|error| Reject::malformed(error.to_string()))?;
+        Ok(match push::read(push)? {
             Some(received) => receipt.with(received),
             None => receipt,
         })

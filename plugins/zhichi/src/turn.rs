@@ -92,15 +92,21 @@ impl<'a> Turn<'a> {
     fn say(&mut self, message: Message) {
         match self.standing {
             // The answer tells whether robot or agent shall get it.
-            SessionState::Robot if self.session.state.connecting.is_some() => {
-                self.session.state.held.push(message);
-            }
+            SessionState::Robot if self.session.state.connecting.is_some() => self.hold(message),
             SessionState::Robot => self.ask_robot(&message),
             SessionState::Human => self.send_to_agent(&message),
             _ => self.fail(
                 &message,
                 "the vendor takes no messages while nobody answers",
             ),
+        }
+    }
+
+    fn hold(&mut self, message: Message) {
+        if self.session.state.held.len() < HELD_LIMIT {
+            self.session.state.held.push(message);
+        } else {
+            self.fail(&message, "too many messages wait for the vendor's answer");
         }
     }
 
@@ -173,7 +179,11 @@ impl<'a> Turn<'a> {
             user_img: state.portrait.as_deref(),
             groupid: state.group.as_deref().or(self.account.group.as_deref()),
         };
-        let call = CallName::Connect(which).with(self.account, &body);
+        let mut call = CallName::Connect(which).with(self.account, &body);
+        if self.standing == SessionState::Opening {
+            // Nobody serves the visitor yet: another provider may.
+            call = call.within_ms(HANDSHAKE_DEADLINE_MS);
+        }
         self.effects.push(call.into());
     }
 
@@ -258,7 +268,10 @@ impl<'a> Turn<'a> {
     }
 
     fn moved(&mut self, name: &str, moved: Moved) {
-        self.name(moved.cid);
+        // A late push of an earlier session must not rename this one.
+        if self.session.vendor_session().is_none() || name == told::TRANSFERRED {
+            self.name(moved.cid);
+        }
         match name {
             told::CONNECTED => self.joined(moved.agent),
             told::TRANSFERRED if self.standing == SessionState::Human => {
@@ -411,6 +424,12 @@ impl<'a> Turn<'a> {
         }
     }
 }
+
+/// Messages that are held at most.
+const HELD_LIMIT: usize = 200;
+
+/// How long an agent is asked for while the session is not open.
+const HANDSHAKE_DEADLINE_MS: u64 = 120_000;
 
 /// Long messages whose pieces are remembered for a recall.
 const PIECES_KNOWN: usize = 20;

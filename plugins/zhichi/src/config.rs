@@ -5,14 +5,17 @@
 //! addresses end without a slash, and what it cannot use was refused with the
 //! setting's name.
 
+mod abilities;
+
 use kefu_plugin_api::prelude::{
-    Badge, Capabilities, ContentKind, EmojiForm, EvaluationRules, EvaluationStart, Exit,
-    HumanEvaluation, IdleReminder, IdleReminders, JsonSchema, Level, Notice, OpenError,
-    RobotEvaluation, Secret, SessionConfig,
+    Badge, Capabilities, IdleReminder, IdleReminders, JsonSchema, Notice, OpenError, Secret,
+    SessionConfig,
 };
 use serde::Deserialize;
 
 use crate::auth::Network;
+
+pub(crate) use abilities::default_capabilities;
 
 /// Settings of an account at 智齿.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -194,7 +197,7 @@ impl TryFrom<Settings> for Account {
                 .iter()
                 .map(|text| network(text))
                 .collect::<Result<_, _>>()?,
-            capabilities: capabilities(&settings),
+            capabilities: abilities::capabilities(&settings),
             channel_flag: filled("channel_flag", settings.channel_flag)?,
             group: filled("group", settings.group)?,
             session_config: SessionConfig {
@@ -216,78 +219,6 @@ impl TryFrom<Settings> for Account {
             reception: settings.reception,
         })
     }
-}
-
-/// What sessions can do with the default settings.
-pub(crate) fn default_capabilities() -> Capabilities {
-    let rules = EvaluationRules {
-        robot: RobotEvaluation::YesNo,
-        robot_prompt: Some(ROBOT_PROMPT.to_owned()),
-        human: Some(HumanEvaluation {
-            stars: true,
-            labels: STAR_LABELS.map(str::to_owned).to_vec(),
-            resolved: true,
-            tags: Vec::new(),
-            comment: true,
-        }),
-        by: vec![EvaluationStart::Agent, EvaluationStart::Exit],
-        after_seconds: default::evaluation_after_seconds(),
-    };
-    Capabilities {
-        to_human: true,
-        evaluation: rules,
-        exit: Exit::Ends,
-        emoji: EmojiForm::Native,
-        visitor_fields: vec!["name".to_owned(), "portrait".to_owned()],
-        ..Capabilities::default()
-    }
-    .both(ContentKind::Text, Level::Full)
-    .both(ContentKind::Emoji, Level::Converted)
-    .human(ContentKind::Image, Level::Full)
-    // Whole as mp3 and wav; any other format goes as a link, and says so.
-    .human(ContentKind::Voice, Level::Full)
-    .human(ContentKind::Video, Level::Full)
-    .human(ContentKind::Location, Level::Converted)
-    .human(ContentKind::Rich, Level::Converted)
-    .human(ContentKind::File, Level::Converted)
-    .human(ContentKind::Custom, Level::Converted)
-}
-
-fn capabilities(settings: &Settings) -> Capabilities {
-    let mut capabilities = default_capabilities();
-    let reception = settings.reception;
-    capabilities.to_human = reception.has_human();
-    if !reception.has_robot() {
-        capabilities.robot.clear();
-    }
-    if !reception.has_human() {
-        capabilities.human.clear();
-    }
-    let rules = &mut capabilities.evaluation;
-    if !settings.robot_evaluation || !reception.has_robot() {
-        rules.robot = RobotEvaluation::None;
-        rules.robot_prompt = None;
-    }
-    if settings.evaluation_by_visitor {
-        rules.by.insert(0, EvaluationStart::Visitor);
-    }
-    rules.after_seconds = settings.evaluation_after_seconds;
-    let asks = settings.evaluation_stars || settings.evaluation_resolved;
-    rules.human = (asks && reception.has_human()).then(|| HumanEvaluation {
-        stars: settings.evaluation_stars,
-        labels: if settings.evaluation_stars {
-            STAR_LABELS.map(str::to_owned).to_vec()
-        } else {
-            Vec::new()
-        },
-        resolved: settings.evaluation_resolved,
-        tags: settings.evaluation_tags.clone(),
-        comment: settings.evaluation_comment,
-    });
-    if rules.human.is_none() {
-        rules.by.clear();
-    }
-    capabilities
 }
 
 fn check_credentials(settings: &Settings) -> Result<(), OpenError> {
@@ -426,9 +357,6 @@ fn reminder(setting: &str, from: Option<Reminder>) -> Result<Option<IdleReminder
         text,
     }))
 }
-
-const ROBOT_PROMPT: &str = "机器人是否解决了您的问题？";
-const STAR_LABELS: [&str; 5] = ["非常不满意", "不满意", "一般", "满意", "非常满意"];
 
 mod default {
     pub(super) fn base_url() -> String {

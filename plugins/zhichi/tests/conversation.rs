@@ -8,6 +8,8 @@
 
 #[path = "conversation/answers.rs"]
 mod answers;
+#[path = "conversation/odd.rs"]
+mod odd;
 #[path = "conversation/pushes.rs"]
 mod pushes;
 #[path = "conversation/script.rs"]

@@ -5,14 +5,14 @@
 //! before the first byte of a request that must not arrive twice leaves, and
 //! as late as possible, so that what surely was not sent is not marked.
 
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap, sync::LazyLock};
 
 use kefu_core::outbox::OutboxEntry;
 use kefu_plugin_api::{
     http::{HttpRequest, HttpResponse},
     secret::Secret,
 };
-use rustls::crypto::ring;
+use rustls::crypto::{SecureRandom, ring};
 
 use super::{
     Account, Shared,
@@ -43,10 +43,12 @@ impl Try<'_> {
     /// # Errors
     /// How far it got.
     pub(super) async fn perform(mut self) -> Result<HttpResponse, Failure> {
-        let request = self.form().await?;
+        let mut request = self.form().await?;
+        // First, so that no token is fetched for what may not leave.
+        check(&request, self.account)?;
         let secrets = self.fetch_tokens(&request).await?;
         let id = self.entry.delivery_id();
-        let request = ready(request, self.account, &secrets, &id)?;
+        fill(&mut request, self.account, &secrets, &id)?;
         self.mark().await?;
         let limits = &self.account.provider.limits;
         self.shared.http.send(request, limits).await
@@ -68,10 +70,6 @@ impl Try<'_> {
         {
             request.body = body;
         }
-        // Before a token is fetched for a request that may not leave.
-        self.account
-            .check_target(&parse_url(&request.url)?)
-            .map_err(Failure::Impossible)?;
         Ok(request)
     }
 
@@ -102,36 +100,43 @@ impl Try<'_> {
     }
 }
 
-/// Checks where a request goes and fills its stamps in.
+/// Checks that a request goes where this account may go.
+///
+/// # Errors
+/// It can never be sent.
+pub(super) fn check(request: &HttpRequest, account: &Account) -> Result<(), Failure> {
+    let target = parse_url(&request.url)?;
+    account.check_target(&target).map_err(Failure::Impossible)
+}
+
+/// Fills a request's stamps in, as of this moment.
 ///
 /// # Errors
 /// It can never be sent like this.
-pub(super) fn ready(
-    mut request: HttpRequest,
+pub(super) fn fill(
+    request: &mut HttpRequest,
     account: &Account,
     tokens: &BTreeMap<String, Secret>,
     delivery_id: &str,
-) -> Result<HttpRequest, Failure> {
-    account
-        .check_target(&parse_url(&request.url)?)
-        .map_err(Failure::Impossible)?;
+) -> Result<(), Failure> {
     let moment = stamp::Moment {
         account,
         now: now(),
-        nonce: stamp::hex(&random::<16>()),
+        nonce: OnceCell::new(),
         delivery_id,
         tokens,
     };
-    stamp::fill(&mut request, &moment).map_err(Failure::Impossible)?;
-    Ok(request)
+    stamp::fill(request, &moment).map_err(Failure::Impossible)
 }
 
 /// Random bytes that nobody can foresee.
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    ring::default_provider()
-        .secure_random
+    RANDOM
         .fill(&mut bytes)
         .expect("the operating system gives random bytes");
     bytes
 }
+
+static RANDOM: LazyLock<&'static dyn SecureRandom> =
+    LazyLock::new(|| ring::default_provider().secure_random);

@@ -5,7 +5,7 @@
 //! moment and the same nonce; an error text never holds what would have been
 //! filled in.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{cell::OnceCell, collections::BTreeMap, fmt::Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,7 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::Account;
+use super::{Account, attempt};
 
 /// What stamps are filled from.
 pub(super) struct Moment<'a> {
@@ -27,8 +27,8 @@ pub(super) struct Moment<'a> {
     pub(super) account: &'a Account,
     /// The time of the attempt.
     pub(super) now: Timestamp,
-    /// 32 random hexadecimal digits.
-    pub(super) nonce: String,
+    /// 32 random hexadecimal digits, drawn when first needed.
+    pub(super) nonce: OnceCell<String>,
     /// The call's own id, the same at each attempt.
     pub(super) delivery_id: &'a str,
     /// Every token that the request names.
@@ -72,7 +72,7 @@ impl Moment<'_> {
                 put(request, &place, &self.account.text(&setting)?);
             }
             Stamp::Time { unit, place } => put(request, &place, &self.time(unit)),
-            Stamp::Nonce { place } => put(request, &place, &self.nonce),
+            Stamp::Nonce { place } => put(request, &place, self.nonce()),
             Stamp::Digest {
                 algorithm,
                 key,
@@ -88,6 +88,10 @@ impl Moment<'_> {
             _ => return Err("a stamp is newer than this gateway; update the gateway".to_owned()),
         }
         Ok(())
+    }
+
+    fn nonce(&self) -> &str {
+        self.nonce.get_or_init(|| hex(&attempt::random::<16>()))
     }
 
     fn time(&self, unit: TimeUnit) -> String {
@@ -106,7 +110,7 @@ impl Moment<'_> {
                     data.extend_from_slice(self.account.text(setting)?.as_bytes());
                 }
                 Part::Time { unit } => data.extend_from_slice(self.time(*unit).as_bytes()),
-                Part::Nonce {} => data.extend_from_slice(self.nonce.as_bytes()),
+                Part::Nonce {} => data.extend_from_slice(self.nonce().as_bytes()),
                 Part::Body {} => data.extend_from_slice(body),
                 Part::BodyDigest { algorithm } => {
                     let digest = unkeyed(*algorithm, body).ok_or(
@@ -276,7 +280,7 @@ mod tests {
             abc(Algorithm::Sha256),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-        let keyed = |algorithm| digest(algorithm, Some("jefe"), "what do ya want for nothing?");
+        let keyed = |algorithm| digest(algorithm, Some("Jefe"), "what do ya want for nothing?");
         assert_eq!(
             keyed(Algorithm::HmacSha1),
             "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
@@ -420,7 +424,7 @@ mod tests {
         Moment {
             account,
             now: Timestamp::from_unix_ms(1_614_265_330_042),
-            nonce: "nonce".into(),
+            nonce: OnceCell::from("nonce".to_owned()),
             delivery_id: "s.1",
             tokens,
         }

@@ -255,9 +255,11 @@ async fn perform(shared: &Shared, account: &Account, call: &Call) -> Result<Http
         ));
     }
     let id = format!("token.{}", stamp::hex(&attempt::random::<16>()));
-    let request = attempt::ready(call.request.clone(), account, &BTreeMap::new(), &id);
-    let sent = match request {
-        Ok(request) => shared.http.send(request, &account.provider.limits).await,
+    let mut request = call.request.clone();
+    let ready = attempt::check(&request, account)
+        .and_then(|()| attempt::fill(&mut request, account, &BTreeMap::new(), &id));
+    let sent = match ready {
+        Ok(()) => shared.http.send(request, &account.provider.limits).await,
         Err(failure) => Err(failure),
     };
     sent.map_err(|failure| format!("the call that fetches it failed: {}", failure.reason()))

@@ -1,0 +1,235 @@
+//! Attempts that go wrong, and what the session is told.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use kefu_core::config::OnUnknown;
+use kefu_plugin_api::{descriptor::Descriptor, event::CallResult, time::Timestamp};
+
+use crate::{
+    bench::{Bench, End, Plan, entry, provider, repeatable},
+    vendor::{Act, Vendor, closed_port},
+};
+
+/// Sends one call that must not arrive twice to a vendor that does this.
+async fn fate(act: impl Fn() -> Act + Send + Sync + 'static) -> (End, usize) {
+    let vendor = Vendor::start(move |request| match request.path.as_str() {
+        "/fate" => act(),
+        _ => Act::Answer(200, ""),
+    })
+    .await;
+    let mut impatient = provider("p");
+    impatient.limits.timeout = Duration::from_millis(200);
+    impatient.limits.max_response = 1_000;
+    let bench = Bench::start(Plan {
+        providers: [impatient, provider("patient")]
+            .map(|provider| (provider, Descriptor::new("x", "1.0.0")))
+            .into(),
+        ..Plan::default()
+    });
+    let first = entry("s", 1, vendor.url("/fate"));
+    let mut second = entry("s", 2, vendor.url("/"));
+    second.provider = "patient".into();
+    bench.delivery.carry(vec![first, second]);
+    let ends = bench.desk.has_ends(2).await;
+    assert_eq!(ends[1].status(), Some(200), "the lane goes on");
+    (ends[0].clone(), vendor.arrivals("/fate"))
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_unknown_and_the_call_not_repeated() {
+    let (end, arrivals) = fate(|| Act::Close).await;
+    assert!(end.is_unknown(), "{end:?}");
+    assert_eq!((end.finished.attempts, arrivals), (1, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_is_unknown() {
+    let (end, arrivals) = fate(|| Act::Silence).await;
+    assert!(end.is_unknown(), "{end:?}");
+    assert_eq!(arrivals, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_short_is_unknown() {
+    for cut in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nx: ",
+        "nonsense\r\n\r\n",
+    ] {
+        let (end, arrivals) = fate(move || Act::Raw(cut.into())).await;
+        assert!(end.is_unknown(), "{cut}: {end:?}");
+        assert_eq!(arrivals, 1, "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_unknown() {
+    let (end, arrivals) = fate(|| Act::Text(200, "x".repeat(1_001))).await;
+    assert!(end.is_unknown(), "{end:?}");
+    assert!(end.dead.unwrap().contains("larger than 1000 bytes"));
+    assert_eq!(arrivals, 1);
+    let chunks = format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        format!("64\r\n{}\r\n", "x".repeat(100)).repeat(11)
+    );
+    let (end, _) = fate(move || Act::Raw(chunks.clone().into())).await;
+    assert!(end.is_unknown(), "{end:?}");
+}
+
+#[tokio::test]
+async fn an_answer_of_the_largest_size_is_taken() {
+    let (end, _) = fate(|| Act::Text(200, "x".repeat(1_000))).await;
+    assert_eq!(end.status(), Some(200));
+}
+
+#[tokio::test]
+async fn a_call_that_may_repeat_is_sent_until_it_is_answered() {
+    let count = AtomicUsize::new(0);
+    let vendor = Vendor::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Act::Close,
+        1 => Act::Answer(502, ""),
+        2 => Act::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort".to_vec()),
+        _ => Act::Answer(200, ""),
+    })
+    .await;
+    let bench = Bench::start(Plan::default());
+    bench
+        .delivery
+        .carry(vec![repeatable("s", 1, vendor.url("/"))]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(ends[0].finished.attempts, 4);
+    assert_eq!(bench.desk.marks(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_operator_may_prefer_a_second_arrival_to_a_lost_one() {
+    let count = AtomicUsize::new(0);
+    let vendor = Vendor::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Act::Close,
+        _ => Act::Answer(200, ""),
+    })
+    .await;
+    let mut eager = provider("p");
+    eager.on_unknown = OnUnknown::Retry;
+    let bench = Bench::start(Plan {
+        providers: vec![(eager, Descriptor::new("x", "1.0.0"))],
+        ..Plan::default()
+    });
+    bench.delivery.carry(vec![entry("s", 1, vendor.url("/"))]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(vendor.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_is_tried_again() {
+    let port = closed_port();
+    let bench = Bench::start(Plan::default());
+    bench.delivery.carry(vec![entry("s", 1, port.url("/"))]);
+    bench.providers.were_asked(3).await;
+    let vendor = port.open(|_| Act::Answer(200, ""));
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(vendor.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_past_its_deadline_is_given_up_for_people_to_see() {
+    let vendor = Vendor::start(|_| Act::Answer(503, "")).await;
+    let bench = Bench::start(Plan::default());
+    let mut late = entry("s", 1, vendor.url("/"));
+    late.deadline_at = Timestamp::from_unix_ms(1);
+    bench.delivery.carry(vec![late]);
+    let ends = bench.desk.has_ends(1).await;
+    assert!(ends[0].is_not_sent(), "{ends:?}");
+    assert_eq!(ends[0].dead.as_deref(), Some("the vendor answered 503"));
+    assert_eq!(vendor.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_forbidden_host_is_never_reached_and_only_operators_are_told_which() {
+    let vendor = Vendor::start(|_| Act::Answer(200, "")).await;
+    let port = vendor.address.port();
+    let bench = Bench::start(Plan::default());
+    let urls = [
+        format!("http://localhost:{port}/"),
+        format!("http://127.0.0.2:{port}/"),
+        format!("http://user:pass@127.0.0.1:{port}/"),
+        format!("ftp://127.0.0.1:{port}/"),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        "no url".to_owned(),
+    ];
+    let entries = urls
+        .iter()
+        .zip(1..)
+        .map(|(url, number)| entry("s", number, url.as_str()));
+    bench.delivery.carry(entries.collect());
+    for end in bench.desk.has_ends(urls.len()).await {
+        assert!(end.is_not_sent(), "{end:?}");
+        match end.finished.result {
+            CallResult::NotSent { detail } => {
+                assert_eq!(detail, "the request was not allowed to leave");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(vendor.received().len(), 0);
+    assert_eq!(bench.desk.marks(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let other = Vendor::start(|_| Act::Answer(200, "")).await;
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+        other.url("/")
+    );
+    let (end, _) = fate(move || Act::Raw(redirect.clone().into())).await;
+    assert_eq!(end.status(), Some(302));
+    assert_eq!(other.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_marked_does_not_leave() {
+    let vendor = Vendor::start(|_| Act::Answer(200, "")).await;
+    let bench = Bench::start(Plan::default());
+    bench.desk.refuse_marks(3);
+    bench.delivery.carry(vec![entry("s", 1, vendor.url("/"))]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(ends[0].finished.attempts, 4);
+    assert_eq!(vendor.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_vendor_that_closes_connections_after_each_answer_sees_no_call_twice() {
+    let vendor =
+        Vendor::start(|_| Act::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()))
+            .await;
+    let bench = Bench::start(Plan::default());
+    let entries = (1..=200).map(|number| entry("s", number, vendor.url("/")));
+    bench.delivery.carry(entries.collect());
+    let ends = bench.desk.has_ends(200).await;
+    let mut arrivals = BTreeMap::<String, usize>::new();
+    for request in vendor.received() {
+        *arrivals.entry(request.body).or_default() += 1;
+    }
+    for end in &ends {
+        let arrived = arrivals.get(&end.finished.number.to_string());
+        match end.status() {
+            Some(200) => assert_eq!(arrived, Some(&1), "{end:?}"),
+            // The connection died while the request was on its way.
+            None => assert!(
+                end.is_unknown() && arrived.is_none_or(|&count| count <= 1),
+                "{end:?}"
+            ),
+            Some(_) => panic!("{end:?}"),
+        }
+    }
+}

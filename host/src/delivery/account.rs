@@ -2,7 +2,7 @@
 //! may reach.
 //!
 //! Owns how a setting is found by its name and what the list of hosts allows.
-//! Deliberately resolves no names; [`resolve`](super::resolve) does. Invariant:
+//! Deliberately resolves no names; [`http`](super::http) does. Invariant:
 //! an error text names settings and hosts, never a value.
 
 use std::{borrow::Cow, sync::Arc};
@@ -12,6 +12,7 @@ use kefu_core::config::{AllowedHost, Provider};
 use kefu_plugin_api::{
     descriptor::{Descriptor, HostSource, TokenSpec},
     ids::ProviderId,
+    wire::{HandleInput, HandleOutput},
 };
 use serde_json::Value;
 
@@ -135,39 +136,40 @@ impl Accounts for Registry {
     }
 
     fn standing(&self, provider: &ProviderId) -> Standing {
-        let absent = |reason: &str| Standing::Absent {
+        let absent = |reason: String| Standing::Absent {
             reason: format!("provider `{provider}`: {reason}"),
         };
         let Some(slot) = self.slot(provider) else {
-            return absent("it is not configured any more");
+            return absent("it is not configured any more".to_owned());
         };
-        match slot.availability() {
-            Availability::Active => {}
-            Availability::Paused => return Standing::Held,
-            Availability::Waiting { reason }
-            | Availability::Failed { reason }
-            | Availability::Quarantined { reason } => return absent(&reason),
-        }
-        match slot.current() {
-            Some(generation) => Standing::Serves(Account {
+        match (slot.availability(), slot.current()) {
+            (Availability::Active, Some(generation)) => Standing::Serves(Account {
                 provider: slot.provider(),
                 descriptor: Arc::clone(generation.descriptor()),
             }),
-            None => absent("its plug-in is not loaded"),
+            (Availability::Paused, _) => Standing::Held,
+            (standing, _) => absent(why_not(standing)),
         }
     }
 
-    fn handle(
-        &self,
-        provider: &ProviderId,
-        input: &kefu_plugin_api::wire::HandleInput,
-    ) -> Result<kefu_plugin_api::wire::HandleOutput, String> {
-        let guarded = self
-            .guarded(provider)
-            .map_err(|standing| format!("provider `{provider}` takes no calls: {standing:?}"))?;
+    fn handle(&self, provider: &ProviderId, input: &HandleInput) -> Result<HandleOutput, String> {
+        let guarded = self.guarded(provider).map_err(|standing| {
+            let reason = standing.map_or("it is not configured any more".to_owned(), why_not);
+            format!("provider `{provider}` takes no calls: {reason}")
+        })?;
         guarded
             .handle(&CallClock::new(), input)
             .map_err(|fault| fault.to_string())
+    }
+}
+
+fn why_not(standing: Availability) -> String {
+    match standing {
+        Availability::Active => "its plug-in is not loaded".to_owned(),
+        Availability::Paused => "an operator paused it".to_owned(),
+        Availability::Waiting { reason }
+        | Availability::Failed { reason }
+        | Availability::Quarantined { reason } => reason,
     }
 }
 

@@ -33,7 +33,9 @@ use kefu_core::{config::ProviderLimits, retry::Attempt};
 use kefu_plugin_api::http::{HttpRequest, HttpResponse};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::resolve::Resolver;
+mod resolve;
+
+use resolve::Resolver;
 
 /// Why a request has no answer. The texts are for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,16 +75,6 @@ impl Failure {
             Self::NoAnswer(_) => Attempt::NoAnswer {
                 detail: "the provider did not answer completely".to_owned(),
             },
-        }
-    }
-
-    /// The name in spans.
-    pub(super) const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Impossible(_) => "impossible",
-            Self::NotYet(_) => "not_yet",
-            Self::Unreachable(_) => "unreachable",
-            Self::NoAnswer(_) => "no_answer",
         }
     }
 }

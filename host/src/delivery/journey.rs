@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kefu_core::{
@@ -22,7 +22,7 @@ use kefu_plugin_api::{event::CallResult, http::HttpResponse, time::Timestamp};
 use tracing::{Instrument, Span, field};
 
 use super::{
-    Account, Settled, Shared, Standing, Stopping, attempt::Try, gate::Gate, http::Failure,
+    Account, Settled, Shared, Standing, Stopping, Tried, attempt::Try, gate::Gate, http::Failure,
     lane::Queued, now, tokens::Token,
 };
 
@@ -98,7 +98,6 @@ impl Journey<'_> {
         let result = CallResult::Unknown {
             detail: detail.to_owned(),
         };
-        self.token_renewed = true;
         self.settle(result, Some(detail.to_owned())).await?;
         Ok(())
     }
@@ -127,6 +126,7 @@ impl Journey<'_> {
         };
         self.tokens.clear();
         let span = self.span();
+        let begun = Instant::now();
         let result = Try {
             shared: self.shared,
             account: &account,
@@ -143,7 +143,7 @@ impl Journey<'_> {
             Err(Failure::Unreachable(reason)) => pass.unreachable(reason),
             Err(Failure::Impossible(_) | Failure::NotYet(_)) => {}
         }
-        note(&span, &result);
+        self.report(&span, &result, begun.elapsed());
         Ok(result)
     }
 
@@ -256,14 +256,27 @@ impl Journey<'_> {
             outcome = field::Empty,
         )
     }
-}
 
-fn note(span: &Span, result: &Result<HttpResponse, Failure>) {
-    match result {
-        Ok(response) => span.record("outcome", response.status),
-        Err(failure) => span.record("outcome", failure.as_str()),
-    };
-    span.in_scope(|| tracing::trace!("attempt over"));
+    fn report(&self, span: &Span, result: &Result<HttpResponse, Failure>, took: Duration) {
+        let outcome = match result {
+            Ok(response) if matches!(response.status, 408 | 425 | 429 | 500..) => "refused",
+            Ok(_) => "answered",
+            Err(Failure::NoAnswer(_)) => "unknown",
+            Err(_) => "not_sent",
+        };
+        let tried = Tried {
+            attempt: self.attempts,
+            outcome,
+            status: result.as_ref().ok().map(|response| response.status),
+            reason: result.as_ref().err().map(Failure::reason),
+            took,
+        };
+        span.record("outcome", outcome);
+        span.in_scope(|| {
+            tracing::trace!(status = tried.status, reason = tried.reason, "attempt over")
+        });
+        self.shared.parts.origin.tried(&self.entry, &tried);
+    }
 }
 
 fn until(at: Timestamp) -> Duration {

@@ -17,8 +17,7 @@
 //! | `lane` | the calls of one session, one after the other |
 //! | `journey` | one call, from its first attempt to its end |
 //! | `attempt` | one attempt: checks, token, stamps, sending |
-//! | `http` | the outbound client and what its errors mean |
-//! | `resolve` | names to addresses, without those that no name may lead to |
+//! | `http` | the outbound client, what its errors mean, where names may lead |
 //! | `account` | a provider's settings, and the hosts it may reach |
 //! | `stamp` | what is filled into a request at the moment of sending |
 //! | `tokens` | vendor tokens, each fetched once for everybody |
@@ -32,7 +31,6 @@ mod gate;
 mod http;
 mod journey;
 mod lane;
-mod resolve;
 mod stamp;
 mod tokens;
 
@@ -85,6 +83,28 @@ pub trait Origin: Send + Sync + 'static {
 
     /// Asks the adapter for this attempt's form of a call with `prepare`.
     fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>>;
+
+    /// Sees each attempt when it is over, for numbers and trails. Must be
+    /// quick.
+    fn tried(&self, entry: &OutboxEntry, tried: &Tried<'_>) {
+        let _ = (entry, tried);
+    }
+}
+
+/// An attempt that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried<'a> {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// `answered`; `refused` for an answer that says the vendor cannot take it
+    /// now or broke over it; `not_sent`; `unknown`.
+    pub outcome: &'static str,
+    /// The vendor's status, if it answered.
+    pub status: Option<u16>,
+    /// What was in the way, for operators.
+    pub reason: Option<&'a str>,
+    /// How long it took, waits before it not counted.
+    pub took: Duration,
 }
 
 /// What became of the end of a call.

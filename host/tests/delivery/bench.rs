@@ -12,6 +12,7 @@ use kefu_core::{
 };
 use kefu_gateway::delivery::{
     Account, Accounts, BoxFuture, Delivery, LinkSigner, Origin, Parts, Settled, Standing, Timing,
+    Tried,
 };
 use kefu_plugin_api::{
     descriptor::Descriptor,
@@ -57,6 +58,7 @@ type OnSettle = dyn Fn(&OutboxEntry, &Finished) -> Settled + Send + Sync;
 pub(crate) struct Desk {
     ends: Mutex<Vec<End>>,
     marks: Mutex<Vec<String>>,
+    outcomes: Mutex<Vec<&'static str>>,
     changed: Notify,
     on_settle: Box<OnSettle>,
     marks_to_refuse: Mutex<usize>,
@@ -89,6 +91,11 @@ impl Desk {
     /// The calls that were marked before they were sent.
     pub(crate) fn marks(&self) -> Vec<String> {
         self.marks.lock().unwrap().clone()
+    }
+
+    /// What became of each attempt.
+    pub(crate) fn outcomes(&self) -> Vec<&'static str> {
+        self.outcomes.lock().unwrap().clone()
     }
 
     /// Fails to mark so many times.
@@ -134,6 +141,10 @@ impl Origin for Sessions {
     fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>> {
         let request = entry.call.request.clone();
         Box::pin(async move { Ok(request.with_header("x-attempt", attempt.to_string())) })
+    }
+
+    fn tried(&self, _: &OutboxEntry, tried: &Tried<'_>) {
+        self.0.outcomes.lock().unwrap().push(tried.outcome);
     }
 }
 
@@ -251,6 +262,7 @@ impl Bench {
         let desk = Arc::new(Desk {
             ends: Mutex::default(),
             marks: Mutex::default(),
+            outcomes: Mutex::default(),
             changed: Notify::new(),
             on_settle: plan.on_settle,
             marks_to_refuse: Mutex::default(),

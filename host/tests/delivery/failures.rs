@@ -105,6 +105,8 @@ async fn a_call_that_may_repeat_is_sent_until_it_is_answered() {
     assert_eq!(ends[0].status(), Some(200));
     assert_eq!(ends[0].finished.attempts, 4);
     assert_eq!(bench.desk.marks(), Vec::<String>::new());
+    let outcomes = bench.desk.outcomes();
+    assert_eq!(outcomes, ["unknown", "refused", "unknown", "answered"]);
 }
 
 #[tokio::test]
@@ -137,6 +139,32 @@ async fn a_connection_that_is_refused_is_tried_again() {
     let ends = bench.desk.has_ends(1).await;
     assert_eq!(ends[0].status(), Some(200));
     assert_eq!(vendor.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_secure_connection_that_is_not_made_is_surely_not_sent() {
+    // One answers the handshake with plain text, the other not at all.
+    let plain = Vendor::start(|_| Act::Answer(200, "")).await;
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut impatient = provider("p");
+    impatient.limits.connect_timeout = Duration::from_millis(100);
+    let bench = Bench::start(Plan {
+        providers: vec![(impatient, Descriptor::new("x", "1.0.0"))],
+        ..Plan::default()
+    });
+    let addresses = [plain.address, mute.local_addr().unwrap()];
+    let entries = addresses.iter().zip(1..).map(|(address, number)| {
+        let mut entry = entry("s", number, format!("https://{address}/"));
+        entry.deadline_at = Timestamp::from_unix_ms(1);
+        entry
+    });
+    bench.delivery.carry(entries.collect());
+    for end in bench.desk.has_ends(2).await {
+        assert!(end.is_not_sent(), "{end:?}");
+        assert_eq!(end.finished.attempts, 1);
+    }
+    let outcomes = bench.desk.outcomes();
+    assert_eq!(outcomes, ["not_sent", "not_sent"]);
 }
 
 #[tokio::test]

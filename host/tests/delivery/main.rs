@@ -5,10 +5,7 @@
 //! vendor, the sessions and the providers are the test's own; delivery is the
 //! real one, with its waits shortened.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test ends where something is missing"
-)]
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod bench;
 mod failures;

@@ -198,8 +198,9 @@ fn dedupe(kind: i64, push: &Push) -> Dedupe {
         };
     }
     if let Some(ts) = push.ts {
-        // Two pushes of one millisecond are still told apart by their content.
-        let hash = fnv1a(push.content.to_string().as_bytes());
+        // Two pushes of one millisecond are still told apart by what they say.
+        let said = json!([push.content, push.aid, push.count, push.reason, push.status]);
+        let hash = fnv1a(said.to_string().as_bytes());
         return Dedupe::Key {
             key: format!("{kind}@{ts}:{hash:016x}"),
         };

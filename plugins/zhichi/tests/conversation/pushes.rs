@@ -448,6 +448,9 @@ fn a_repeat_is_recognised_by_id_or_time_and_else_not_guessed() {
     assert_eq!(key(at("您好")), key(at("您好")));
     assert_ne!(key(at("您好")), key(at("再见")));
     assert!(key(json!({"type": 204, "ts": "1767225600001"})).starts_with("204@1767225600001:"));
+    let place = |count| key(json!({"type": 201, "ts": 1_767_225_600_001_i64, "count": count}));
+    assert_eq!(place(2), place(2));
+    assert_ne!(place(2), place(1));
     let unkeyable = received(message(json!({"msgId": null}))).dedupe;
     assert!(matches!(unkeyable, Dedupe::Unkeyable { .. }));
     let body = received(json!({"type": 204, "reason": 1})).dedupe;

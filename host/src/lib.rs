@@ -20,6 +20,9 @@
 //! | [`media`] | pictures and voices of visitors |
 //! | [`telemetry`] | the log and the numbers |
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod plugin;
 pub mod session;

@@ -1,0 +1,146 @@
+//! What the command line can do.
+//!
+//! Owns arguments and what is printed. Standard output carries only what was
+//! asked for, one value or one JSON line; everything else goes to the log on
+//! standard error.
+
+mod check;
+mod token;
+
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use crate::{app::App, telemetry};
+
+/// Connects any app to any customer-service platform.
+#[derive(Debug, Parser)]
+#[command(name = "kefu-gateway", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Run {
+        #[command(flatten)]
+        config: ConfigPath,
+        /// Stop when standard input ends: for whoever starts a gateway and
+        /// must not leave it behind.
+        #[arg(long, hide = true)]
+        exit_with_stdin: bool,
+    },
+    /// Check the configuration: every file read, every plug-in loaded and
+    /// opened; nothing listens.
+    Check {
+        #[command(flatten)]
+        config: ConfigPath,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Mint a visitor's token.
+    Token(token::Arguments),
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct ConfigPath {
+    /// The main file; providers are in `providers/` beside it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KEFU_CONFIG",
+        default_value = "config/kefu.toml"
+    )]
+    config: PathBuf,
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Run {
+            config,
+            exit_with_stdin,
+        } => serve(&config.config, exit_with_stdin),
+        Command::Check { config, json } => check::run(&config.config, json),
+        Command::Token(arguments) => token::run(&arguments),
+    }
+}
+
+fn serve(config: &std::path::Path, exit_with_stdin: bool) -> anyhow::Result<ExitCode> {
+    let loaded = crate::config::load(config)?;
+    telemetry::start_logging(loaded.config.main.log)?;
+    for problem in &loaded.problems {
+        tracing::warn!(%problem, "configuration");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let clean = runtime.block_on(async {
+        let app = App::start(loaded.config).await?;
+        print_line(&serde_json::json!({
+            "event": "ready",
+            "public": format!("http://{}", app.public_address()),
+            "admin": format!("http://{}", app.admin_address()),
+        }))?;
+        asked_to_stop(exit_with_stdin).await?;
+        anyhow::Ok(app.stop().await)
+    })?;
+    // What hangs after the deadline is not waited for: everything that counts
+    // is on disk.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    tracing::info!(clean, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for SIGTERM or SIGINT, or for the end of standard input if that is
+/// wanted. SIGHUP is taken and does nothing yet but being noted, so that a
+/// closed terminal ends no gateway.
+async fn asked_to_stop(with_stdin: bool) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let (tell, stdin_ended) = oneshot::channel();
+    if with_stdin {
+        std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            // Whatever comes is ignored; an error is an end too.
+            let _ = io::stdin().read_to_end(&mut rest);
+            let _ = tell.send(());
+        });
+    } else {
+        // Kept for as long as the gateway runs, so that its end means nothing.
+        std::mem::forget(tell);
+    }
+    tokio::pin!(stdin_ended);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = &mut stdin_ended => return Ok(()),
+            _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration is read at the next start"),
+        }
+    }
+}
+
+/// Prints one line for whoever started this, at once.
+fn print_line(value: &serde_json::Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{value}")?;
+    out.flush()
+}

@@ -5,6 +5,8 @@
 //! clock moved by hand, the standing followed from the effects. It performs
 //! nothing.
 
+pub mod samples;
+
 use serde_json::Value;
 
 use crate::{

@@ -1,3 +1,6 @@
 //! What must hold for every adapter and between all packages.
 
+mod conformance;
 mod dependencies;
+mod loading;
+mod serving;

@@ -127,17 +127,17 @@ impl Journey<'_> {
         self.tokens.clear();
         let span = self.span();
         let begun = Instant::now();
-        let result = Try {
+        let attempt = Try {
             shared: self.shared,
             account: &account,
             entry: &self.entry,
             number: self.attempts,
             marked: &mut self.marked,
             tokens: &mut self.tokens,
-        }
-        .perform()
-        .instrument(span.clone())
-        .await;
+        };
+        // Boxed: a call waits for most of its life, and the large state of a
+        // request should not wait with it.
+        let result = Box::pin(attempt.perform()).instrument(span.clone()).await;
         match &result {
             Ok(_) | Err(Failure::NoAnswer(_)) => pass.reached(),
             Err(Failure::Unreachable(reason)) => pass.unreachable(reason),

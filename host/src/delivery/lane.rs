@@ -146,9 +146,7 @@ async fn work_off(shared: Arc<Shared>, first: Queued) {
     let mut next = Some(first);
     while let Some(queued) = next {
         let gate = shared.gate(&queued.entry.provider);
-        // Boxed: most of a lane's life is waiting, and the large state of a
-        // request should not outlive it.
-        match Box::pin(journey::travel(&shared, &gate, queued)).await {
+        match journey::travel(&shared, &gate, queued).await {
             Ok(()) => gate.left(),
             Err(Stopping) => return shared.lanes.abandon(&session),
         }

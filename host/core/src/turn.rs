@@ -10,138 +10,32 @@
 //! randomness are inputs, so that running a turn again is a value and not a
 //! guess. Invariant: a turn that fails leaves nothing behind.
 
+mod calls;
 mod effects;
+mod forms;
+mod handshake;
+mod journal;
+mod moves;
 mod rating;
 mod rules;
+mod timers;
+mod values;
+mod waiting;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use kefu_plugin_api::{
-    capability::{Capabilities, EndReason, SessionState},
-    descriptor::Descriptor,
-    event::{CallResult, Event, ProviderEvent},
-    ids::{MessageId, ProviderId},
-    message::{Content, Message, MessageStatus},
-    time::Timestamp,
+    capability::{EndReason, Exit, SessionState},
+    event::Event,
+    ids::ProviderId,
     wire::{HandleInput, HandleOutput},
 };
 
-use crate::{
-    command::Command,
-    log::{EventBody, LogEvent},
-    outbox::{Finished, OutboxEntry},
-    problem::{Problem, Slug},
-    session::{Fallback, Record, TimerKey, Waiting, conversation_id},
+use self::journal::draw;
+pub use self::values::{
+    Context, Input, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Violation,
 };
-
-/// What comes to a session.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// It was just created.
-    Open,
-    /// The visitor asks for something.
-    Command(Command),
-    /// The vendor told something.
-    Provider(ProviderEvent),
-    /// A call is over.
-    Finished(Finished),
-    /// It is time to look at the timers.
-    Timers,
-    /// The gateway ends it.
-    Close(EndReason),
-}
-
-/// What a turn knows besides the session.
-pub struct Context<'a> {
-    /// Now.
-    pub now: Timestamp,
-    /// The turn's randomness.
-    pub seed: u64,
-    /// The providers that can take calls.
-    pub providers: &'a dyn Providers,
-}
-
-/// What a turn asks about providers.
-pub trait Providers {
-    /// What is known of a provider; `None` if it cannot take calls now.
-    fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts>;
-}
-
-/// What a turn needs to know of a provider.
-#[derive(Clone, Debug)]
-pub struct ProviderFacts {
-    /// What its adapter says about itself.
-    pub descriptor: Arc<Descriptor>,
-    /// How long a session may lie idle.
-    pub max_idle_ms: i64,
-    /// How long a call is tried, unless it says otherwise.
-    pub deadline_ms: i64,
-    /// Where the vendor calls back.
-    pub callback_url: Arc<str>,
-}
-
-/// Everything that a turn caused.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The session as it is now.
-    pub record: Record,
-    /// New entries of its log.
-    pub events: Vec<LogEvent>,
-    /// New calls.
-    pub calls: Vec<OutboxEntry>,
-    /// Numbers of calls that are over.
-    pub finished: Vec<u64>,
-    /// Names under which callbacks shall find it.
-    pub names: Vec<Name>,
-    /// Whether somebody at the desk is typing.
-    pub typing: bool,
-    /// Lines for operators.
-    pub notes: Vec<String>,
-    /// What the visitor is answered.
-    pub reply: Reply,
-    /// The token that was not accepted: the call stays where it is and is
-    /// repeated with a new one.
-    pub renew_token: Option<String>,
-    /// Whether there is anything to write.
-    pub changed: bool,
-}
-
-/// A name under which a vendor's callbacks find a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// Of which provider.
-    pub provider: ProviderId,
-    /// Whose name it is.
-    pub key: NameKey,
-}
-
-/// Who gave a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameKey {
-    /// The gateway: a conversation, whose newest session is meant.
-    Conversation(String),
-    /// The vendor: this session and no other.
-    Vendor(String),
-}
-
-/// What a visitor is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// It was taken.
-    Accepted,
-    /// It was taken as this entry of the log.
-    Message {
-        /// The message.
-        id: MessageId,
-        /// The entry.
-        seq: u64,
-    },
-}
-
-/// An adapter asked for something that the session does not allow.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the adapter asked for something impossible: {0}")]
-pub struct Violation(pub String);
+use crate::{log::LogEvent, outbox::OutboxEntry, problem::Problem, session::Record};
 
 /// A turn under way.
 pub struct Turn<'a> {
@@ -271,9 +165,7 @@ impl<'a> Turn<'a> {
             return Err(violation);
         }
         match std::mem::replace(&mut self.doing, Doing::Anything) {
-            Doing::Exit
-                if self.record.capabilities.exit == kefu_plugin_api::capability::Exit::Ends =>
-            {
+            Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
                 self.end(EndReason::Visitor);
             }
             Doing::Close(reason) => self.end(reason),
@@ -360,228 +252,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Asks the provider that the record names to take the session.
-    fn ask_provider(&mut self) {
-        let Some(facts) = self.context.providers.facts(&self.record.provider) else {
-            self.notes
-                .push(format!("{}: not available", self.record.provider));
-            return self.ask_next_provider();
-        };
-        let record = &mut self.record;
-        record.capabilities = facts.descriptor.capabilities.clone();
-        record.conversation = conversation_id(
-            &record.app,
-            &record.desk,
-            &record.visitor.id,
-            &record.provider,
-            facts.descriptor.keyed_by,
-        );
-        record
-            .timers
-            .insert(TimerKey::Idle, self.context.now.plus_ms(facts.max_idle_ms));
-        self.names.push(Name {
-            provider: record.provider.clone(),
-            key: NameKey::Conversation(record.conversation.as_str().to_owned()),
-        });
-        let event = Event::Opened {
-            visitor: record.visitor.clone(),
-            client: record.client.clone(),
-            group: record.group.clone(),
-        };
-        self.facts = Some(facts);
-        self.changed = true;
-        self.tell(event);
-    }
-
-    /// Nobody took the session yet: turns to the next in line, or gives up.
-    fn ask_next_provider(&mut self) {
-        if self.record.fallbacks.is_empty() {
-            return self.end(EndReason::ProviderError);
-        }
-        let Fallback { provider, group } = self.record.fallbacks.remove(0);
-        let record = &mut self.record;
-        record.provider = provider;
-        record.group = group;
-        record.vendor_session = None;
-        record.adapter_state.clear();
-        record.state_version.clear();
-        record.timers.clear();
-        record.config = Default::default();
-        // Calls to the provider before are left to end by themselves; their
-        // ends belong to nobody now.
-        record.open_calls.clear();
-        self.ask_provider();
-    }
-
-    fn call_finished(&mut self, finished: Finished) {
-        self.finished.push(finished.number);
-        let open = self
-            .record
-            .open_calls
-            .iter()
-            .position(|call| call.number == finished.number);
-        let Some(index) = open else { return };
-        let call = self.record.open_calls.remove(index);
-        let lost = match &finished.result {
-            CallResult::NotSent { detail } => Some((MessageStatus::Failed, detail.clone())),
-            CallResult::Unknown { detail } => Some((MessageStatus::Unknown, detail.clone())),
-            _ => None,
-        };
-        if let (Some(message), Some((status, detail))) = (call.message, lost) {
-            self.log(EventBody::Status {
-                message,
-                status,
-                detail: Some(detail),
-            });
-        }
-        self.renewed_already = finished.token_renewed;
-        let Finished {
-            result,
-            token_renewed,
-            ..
-        } = finished;
-        self.then(
-            Event::CallFinished {
-                call: call.id,
-                result,
-                token_renewed,
-            },
-            Doing::Finish,
-        );
-    }
-
-    fn fire_timers(&mut self) {
-        let now = self.context.now;
-        let due: Vec<_> = self
-            .record
-            .timers
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
-            self.record.timers.remove(&key);
-            self.changed = true;
-            match key {
-                TimerKey::RatingWindow => self.close_rating_window(),
-                TimerKey::Idle => self.close_if_idle(),
-                TimerKey::Adapter(timer) if !self.record.is_over() => {
-                    self.tell(Event::TimerFired { timer });
-                }
-                TimerKey::Adapter(_) => {}
-            }
-        }
-    }
-
-    /// The idle timer is set once and looks back when it fires, so that no
-    /// message has to move it.
-    fn close_if_idle(&mut self) {
-        let Some(facts) = &self.facts else {
-            self.record
-                .timers
-                .insert(TimerKey::Idle, self.context.now.plus_ms(3_600_000));
-            return;
-        };
-        let closes_at = self.record.active_at.plus_ms(facts.max_idle_ms);
-        if self.record.is_over() {
-        } else if closes_at > self.context.now {
-            self.record.timers.insert(TimerKey::Idle, closes_at);
-        } else {
-            self.then(
-                Event::Closing {
-                    reason: EndReason::Idle,
-                },
-                Doing::Close(EndReason::Idle),
-            );
-        }
-    }
-
-    /// Hands the vendor what waited for it, as soon as it takes messages.
-    fn release_waiting(&mut self) {
-        let state = self.record.state;
-        let takes = match state {
-            SessionState::Robot | SessionState::Human => true,
-            SessionState::Queued | SessionState::Unattended => {
-                self.record.capabilities.messages_while.contains(&state)
-            }
-            SessionState::Opening => return,
-            SessionState::Ended => {
-                for Waiting { id, .. } in std::mem::take(&mut self.record.waiting) {
-                    self.log(EventBody::Status {
-                        message: id,
-                        status: MessageStatus::Failed,
-                        detail: Some("the session ended before the vendor took it".into()),
-                    });
-                }
-                return;
-            }
-        };
-        if takes {
-            for Waiting { id, content } in std::mem::take(&mut self.record.waiting) {
-                self.collect_media(&content);
-                self.forward(id, content);
-            }
-        }
-        if let Some(group) = self.record.human_wanted.take()
-            && state != SessionState::Human
-            && self.record.capabilities.to_human
-        {
-            self.tell(Event::HumanRequested { group });
-        }
-    }
-
-    /// Gives a visitor's message to the adapter in the form that it can carry.
-    fn forward(&mut self, id: MessageId, content: Content) {
-        let kind = content.kind();
-        match convert(&self.record.capabilities, self.record.state, content) {
-            Ok((content, converted_from)) => {
-                self.tell(Event::FromVisitor {
-                    message: Message {
-                        id,
-                        content,
-                        converted_from,
-                    },
-                });
-            }
-            Err(_) => {
-                self.log(EventBody::Status {
-                    message: id,
-                    status: MessageStatus::Failed,
-                    detail: Some(format!(
-                        "the provider does not carry {} here",
-                        kind.as_str()
-                    )),
-                });
-            }
-        }
-    }
-
-    /// Remembers the gateway's own media in a content, so that the calls of
-    /// this turn may link to it.
-    fn collect_media(&mut self, content: &Content) {
-        let mut content = content.clone();
-        self.media
-            .extend(content.media_urls_mut().into_iter().map(|url| url.clone()));
-    }
-
-    fn end(&mut self, reason: EndReason) {
-        if self.record.is_over() {
-            return;
-        }
-        self.invite_at_end(reason);
-        let record = &mut self.record;
-        record.state = SessionState::Ended;
-        record.ended_at = Some(self.context.now);
-        record.end_reason = Some(reason);
-        record.queue = None;
-        record.human_wanted = None;
-        record
-            .timers
-            .retain(|key, _| *key == TimerKey::RatingWindow);
-        self.release_waiting();
-        self.log(EventBody::Ended { reason });
-    }
-
     fn tell(&mut self, event: Event) {
         self.then(event, Doing::Anything);
     }
@@ -589,70 +259,4 @@ impl<'a> Turn<'a> {
     fn then(&mut self, event: Event, after: Doing) {
         self.todo.push_back(Todo { event, after });
     }
-
-    fn log(&mut self, body: EventBody) -> u64 {
-        self.record.last_seq += 1;
-        let mut body = body;
-        if let EventBody::Opened(card) = &mut body {
-            card.last_seq = self.record.last_seq;
-        }
-        let id = self.draw_uuid();
-        self.events.push(LogEvent {
-            seq: self.record.last_seq,
-            id,
-            session: self.record.id.clone(),
-            body,
-            at: self.context.now,
-        });
-        self.record.last_seq
-    }
-
-    fn draw_uuid(&mut self) -> String {
-        let millis = u64::try_from(self.context.now.unix_ms()).unwrap_or(0);
-        let words = [
-            draw(self.context.seed, self.drawn),
-            draw(self.context.seed, self.drawn + 1),
-        ];
-        self.drawn += 2;
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&words[0].to_be_bytes());
-        random[8..].copy_from_slice(&words[1].to_be_bytes()[..2]);
-        uuid::Builder::from_unix_timestamp_millis(millis, &random)
-            .into_uuid()
-            .to_string()
-    }
-}
-
-/// Brings content into a form that is carried in this state.
-///
-/// # Errors
-/// It is not carried at all.
-fn convert(
-    capabilities: &Capabilities,
-    state: SessionState,
-    content: Content,
-) -> Result<(Content, Option<kefu_plugin_api::message::ContentKind>), Problem> {
-    use kefu_plugin_api::capability::Level;
-
-    let kind = content.kind();
-    match capabilities.level(state, kind) {
-        Level::Full => Ok((content, None)),
-        Level::Converted => Ok((Content::text(content.to_text()), Some(kind))),
-        Level::Rejected => Err(Problem::new(
-            Slug::UnsupportedByProvider,
-            format!(
-                "{} cannot be sent while the session is {}",
-                kind.as_str(),
-                state.as_str()
-            ),
-        )),
-    }
-}
-
-/// The `n`th number drawn from a seed.
-fn draw(seed: u64, n: u64) -> u64 {
-    let mut word = seed.wrapping_add((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }

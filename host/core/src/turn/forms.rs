@@ -1,0 +1,139 @@
+//! Leaving a message (留言): when it can be done, and what a form must hold.
+
+use std::collections::BTreeMap;
+
+use kefu_plugin_api::{
+    capability::{FormField, LeaveMessageKind, LeaveMessageRules, SessionState, Verify},
+    event::Event,
+};
+use serde_json::json;
+
+use super::{Turn, rules::over};
+use crate::{
+    command::MAX_TEXT,
+    log::EventBody,
+    problem::{Problem, Slug},
+};
+
+impl Turn<'_> {
+    pub(super) fn leave_message(
+        &mut self,
+        fields: BTreeMap<String, String>,
+    ) -> Result<(), Problem> {
+        let state = self.record.state;
+        let rules = self.leave_rules().clone();
+        match state {
+            SessionState::Ended => return Err(over()),
+            SessionState::Opening => {
+                return Err(Problem::new(
+                    Slug::SessionEnded,
+                    "the session is not open yet",
+                ));
+            }
+            _ if rules.kind != LeaveMessageKind::Form || !rules.when.contains(&state) => {
+                return Err(Problem::new(
+                    Slug::UnsupportedByProvider,
+                    format!(
+                        "no message can be left here while the session is {}",
+                        state.as_str()
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        check_form(&rules.fields, &fields)?;
+        self.log(EventBody::LeaveMessageSubmitted {
+            fields: fields.clone(),
+        });
+        self.tell(Event::LeaveMessage { fields });
+        Ok(())
+    }
+
+    pub(super) fn nobody_there(&self) -> Problem {
+        let problem = Problem::new(
+            Slug::UnsupportedByProvider,
+            "nobody is there, and no messages are taken now",
+        );
+        let rules = self.leave_rules();
+        if rules.kind != LeaveMessageKind::None && rules.when.contains(&self.record.state) {
+            problem.with_extra("leave_message", json!(rules))
+        } else {
+            problem
+        }
+    }
+
+    pub(super) fn leave_rules(&self) -> &LeaveMessageRules {
+        self.record
+            .leave_form
+            .as_ref()
+            .unwrap_or(&self.record.capabilities.leave_message)
+    }
+}
+
+/// Checks a filled form against its fields. Every field that is wrong is
+/// named.
+fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(), Problem> {
+    let mut wrong: Option<Problem> = None;
+    let mut note = |problem: Problem| match &mut wrong {
+        Some(first) => first.errors.extend(problem.errors),
+        None => wrong = Some(problem),
+    };
+    for field in form {
+        let pointer = format!("/fields/{}", field.key);
+        let value = values
+            .get(&field.key)
+            .map(String::as_str)
+            .unwrap_or_default();
+        let max = field.max.map_or(MAX_TEXT, |max| max as usize);
+        if value.trim().is_empty() {
+            if field.required {
+                note(Problem::invalid(
+                    pointer,
+                    format!("{} is required", field.label),
+                ));
+            }
+        } else if value.chars().count() > max {
+            note(Problem::invalid(
+                pointer,
+                format!("is longer than {max} characters"),
+            ));
+        } else if !looks_like(field.verify, value) {
+            note(Problem::invalid(
+                pointer,
+                "does not look like what is asked for",
+            ));
+        }
+    }
+    for key in values
+        .keys()
+        .filter(|key| !form.iter().any(|field| field.key == **key))
+    {
+        note(Problem::invalid(
+            format!("/fields/{key}"),
+            "is not a field of this form",
+        ));
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+fn looks_like(verify: Option<Verify>, value: &str) -> bool {
+    let value = value.trim();
+    match verify {
+        None => true,
+        Some(Verify::Phone) => {
+            let digits = value.chars().filter(char::is_ascii_digit).count();
+            (5..=15).contains(&digits)
+                && value
+                    .chars()
+                    .all(|character| character.is_ascii_digit() || "+-() ".contains(character))
+        }
+        Some(Verify::Email) => value.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty()
+                && host.contains('.')
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !value.contains(char::is_whitespace)
+                && !host.contains('@')
+        }),
+    }
+}

@@ -1,0 +1,62 @@
+//! Who takes the session: one provider after the other is asked, while nothing
+//! was exchanged.
+
+use kefu_plugin_api::{capability::EndReason, event::Event};
+
+use super::{Name, NameKey, Turn};
+use crate::session::{Fallback, TimerKey, conversation_id};
+
+impl Turn<'_> {
+    /// Asks the provider that the record names to take the session.
+    pub(super) fn ask_provider(&mut self) {
+        let Some(facts) = self.context.providers.facts(&self.record.provider) else {
+            self.notes
+                .push(format!("{}: not available", self.record.provider));
+            return self.ask_next_provider();
+        };
+        let record = &mut self.record;
+        record.capabilities = facts.descriptor.capabilities.clone();
+        record.conversation = conversation_id(
+            &record.app,
+            &record.desk,
+            &record.visitor.id,
+            &record.provider,
+            facts.descriptor.keyed_by,
+        );
+        record
+            .timers
+            .insert(TimerKey::Idle, self.context.now.plus_ms(facts.max_idle_ms));
+        self.names.push(Name {
+            provider: record.provider.clone(),
+            key: NameKey::Conversation(record.conversation.as_str().to_owned()),
+        });
+        let event = Event::Opened {
+            visitor: record.visitor.clone(),
+            client: record.client.clone(),
+            group: record.group.clone(),
+        };
+        self.facts = Some(facts);
+        self.changed = true;
+        self.tell(event);
+    }
+
+    /// Nobody took the session yet: turns to the next in line, or gives up.
+    pub(super) fn ask_next_provider(&mut self) {
+        if self.record.fallbacks.is_empty() {
+            return self.end(EndReason::ProviderError);
+        }
+        let Fallback { provider, group } = self.record.fallbacks.remove(0);
+        let record = &mut self.record;
+        record.provider = provider;
+        record.group = group;
+        record.vendor_session = None;
+        record.adapter_state.clear();
+        record.state_version.clear();
+        record.timers.clear();
+        record.config = Default::default();
+        // Calls to the provider before are left to end by themselves; their
+        // ends belong to nobody now.
+        record.open_calls.clear();
+        self.ask_provider();
+    }
+}

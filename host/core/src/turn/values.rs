@@ -1,0 +1,127 @@
+//! What goes into a turn and what comes out of it.
+
+use std::sync::Arc;
+
+use kefu_plugin_api::{
+    capability::EndReason,
+    descriptor::Descriptor,
+    event::ProviderEvent,
+    ids::{MessageId, ProviderId},
+    time::Timestamp,
+};
+
+use crate::{
+    command::Command,
+    log::LogEvent,
+    outbox::{Finished, OutboxEntry},
+    session::Record,
+};
+
+/// What comes to a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// It was just created.
+    Open,
+    /// The visitor asks for something.
+    Command(Command),
+    /// The vendor told something.
+    Provider(ProviderEvent),
+    /// A call is over.
+    Finished(Finished),
+    /// It is time to look at the timers.
+    Timers,
+    /// The gateway ends it.
+    Close(EndReason),
+}
+
+/// What a turn knows besides the session.
+pub struct Context<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The turn's randomness.
+    pub seed: u64,
+    /// The providers that can take calls.
+    pub providers: &'a dyn Providers,
+}
+
+/// What a turn asks about providers.
+pub trait Providers {
+    /// What is known of a provider; `None` if it cannot take calls now.
+    fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts>;
+}
+
+/// What a turn needs to know of a provider.
+#[derive(Clone, Debug)]
+pub struct ProviderFacts {
+    /// What its adapter says about itself.
+    pub descriptor: Arc<Descriptor>,
+    /// How long a session may lie idle.
+    pub max_idle_ms: i64,
+    /// How long a call is tried, unless it says otherwise.
+    pub deadline_ms: i64,
+    /// Where the vendor calls back.
+    pub callback_url: Arc<str>,
+}
+
+/// Everything that a turn caused.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The session as it is now.
+    pub record: Record,
+    /// New entries of its log.
+    pub events: Vec<LogEvent>,
+    /// New calls.
+    pub calls: Vec<OutboxEntry>,
+    /// Numbers of calls that are over.
+    pub finished: Vec<u64>,
+    /// Names under which callbacks shall find it.
+    pub names: Vec<Name>,
+    /// Whether somebody at the desk is typing.
+    pub typing: bool,
+    /// Lines for operators.
+    pub notes: Vec<String>,
+    /// What the visitor is answered.
+    pub reply: Reply,
+    /// The token that was not accepted: the call stays where it is and is
+    /// repeated with a new one.
+    pub renew_token: Option<String>,
+    /// Whether there is anything to write.
+    pub changed: bool,
+}
+
+/// A name under which a vendor's callbacks find a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Of which provider.
+    pub provider: ProviderId,
+    /// Whose name it is.
+    pub key: NameKey,
+}
+
+/// Who gave a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameKey {
+    /// The gateway: a conversation, whose newest session is meant.
+    Conversation(String),
+    /// The vendor: this session and no other.
+    Vendor(String),
+}
+
+/// What a visitor is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It was taken.
+    Accepted,
+    /// It was taken as this entry of the log.
+    Message {
+        /// The message.
+        id: MessageId,
+        /// The entry.
+        seq: u64,
+    },
+}
+
+/// An adapter asked for something that the session does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the adapter asked for something impossible: {0}")]
+pub struct Violation(pub String);

@@ -38,7 +38,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -244,6 +247,8 @@ impl Delivery {
             tokens: Tokens::new(parts.timing),
             gates: Mutex::default(),
             lanes: Lanes::default(),
+            early: Mutex::new(Some(Vec::new())),
+            recovered: AtomicBool::new(false),
             stopping,
             parts,
         };
@@ -253,19 +258,32 @@ impl Delivery {
     }
 
     /// Takes entries whose turn is durable. Never blocks; from any thread.
+    /// Nothing leaves before [`recover`](Self::recover) was called.
     pub fn carry(&self, entries: Vec<OutboxEntry>) {
+        if !self.shared.recovered.load(Ordering::Acquire)
+            && let Some(early) = self.shared.lock_early().as_mut()
+        {
+            return early.extend(entries);
+        }
         for entry in entries {
             lane::enqueue(&self.shared, entry, false);
         }
     }
 
-    /// Takes what was found in the store at start. An entry that must not
-    /// reach the vendor twice and may have done so ends as unknown, unless its
-    /// provider prefers a second arrival.
-    pub fn recover(&self, entries: Vec<RecoveredEntry>) {
+    /// Takes what was found in the store at start, and begins. An entry that
+    /// must not reach the vendor twice and may have done so ends as unknown,
+    /// unless its provider prefers a second arrival.
+    pub fn recover(&self, mut entries: Vec<RecoveredEntry>) {
+        let mut early = self.shared.lock_early();
+        entries.sort_by_key(|recovered| recovered.entry.number);
         for RecoveredEntry { entry, attempted } in entries {
             lane::enqueue(&self.shared, entry, attempted);
         }
+        // What new turns asked for meanwhile comes after what was left.
+        for entry in early.take().into_iter().flatten() {
+            lane::enqueue(&self.shared, entry, false);
+        }
+        self.shared.recovered.store(true, Ordering::Release);
     }
 
     /// Begins no more attempts and waits for those under way to end and to be
@@ -308,6 +326,9 @@ struct Shared {
     tokens: Tokens,
     gates: Mutex<HashMap<ProviderId, Arc<Gate>>>,
     lanes: Lanes,
+    /// What came before everything was taken up that was left; `None` since.
+    early: Mutex<Option<Vec<OutboxEntry>>>,
+    recovered: AtomicBool,
     stopping: watch::Sender<bool>,
 }
 
@@ -322,8 +343,12 @@ impl Shared {
         gate
     }
 
-    fn lock_gates(&self) -> std::sync::MutexGuard<'_, HashMap<ProviderId, Arc<Gate>>> {
+    fn lock_gates(&self) -> MutexGuard<'_, HashMap<ProviderId, Arc<Gate>>> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_early(&self) -> MutexGuard<'_, Option<Vec<OutboxEntry>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for something that is not worth waiting for while stopping.

@@ -258,7 +258,14 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// Delivery as it is once what was left has been taken up: nothing.
     pub(crate) fn start(plan: Plan) -> Self {
+        let bench = Self::before_recovery(plan);
+        bench.delivery.recover(Vec::new());
+        bench
+    }
+
+    pub(crate) fn before_recovery(plan: Plan) -> Self {
         let desk = Arc::new(Desk {
             ends: Mutex::default(),
             marks: Mutex::default(),
@@ -294,6 +301,16 @@ impl Bench {
             delivery,
             desk,
             providers,
+        }
+    }
+}
+
+impl Bench {
+    /// Resolves when delivery has forgotten every call, which is a little
+    /// after the session was told of the last one.
+    pub(crate) async fn is_idle(&self) {
+        while self.delivery.depth() > 0 {
+            tokio::task::yield_now().await;
         }
     }
 }

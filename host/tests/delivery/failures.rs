@@ -235,7 +235,7 @@ async fn a_call_that_cannot_be_marked_does_not_leave() {
     assert_eq!(vendor.received().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_vendor_that_closes_connections_after_each_answer_sees_no_call_twice() {
     let vendor =
         Vendor::start(|_| Act::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()))

@@ -10,7 +10,7 @@ use crate::{
     vendor::{Act, Vendor, closed_port},
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn calls_of_a_session_arrive_in_order_and_one_at_a_time() {
     let count = AtomicUsize::new(0);
     let vendor = Vendor::start(move |_| match count.fetch_add(1, Ordering::Relaxed) % 3 {
@@ -41,7 +41,7 @@ async fn calls_of_a_session_arrive_in_order_and_one_at_a_time() {
         arrived.dedup();
         assert_eq!(arrived, (1..=10).collect::<Vec<_>>());
     }
-    assert_eq!(bench.delivery.depth(), 0);
+    bench.is_idle().await;
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_vendor_that_is_busy_for_a_while_costs_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_more_requests_are_under_way_than_the_provider_allows() {
     let vendor = Vendor::start(|_| Act::Answer(200, "")).await;
     let mut limited = provider("p");
@@ -123,6 +123,7 @@ async fn nothing_leaves_while_a_provider_is_held() {
     bench.providers.set_paused("q", false);
     bench.delivery.hold(&"p".into(), false);
     bench.desk.has_ends(3).await;
+    bench.is_idle().await;
     assert_eq!(bench.delivery.status(&"p".into()).entries, 0);
 }
 
@@ -139,7 +140,7 @@ async fn calls_wait_for_a_provider_that_does_not_serve() {
     assert_eq!(ends[0].status(), Some(200));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_vendor_that_cannot_be_reached_is_left_alone_and_found_again() {
     let port = closed_port();
     let bench = Bench::start(Plan::default());
@@ -162,7 +163,7 @@ async fn a_vendor_that_cannot_be_reached_is_left_alone_and_found_again() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_end_that_cannot_be_written_is_told_again_and_the_call_not_sent_again() {
     let vendor = Vendor::start(|_| Act::Answer(200, "")).await;
     let refused = AtomicUsize::new(0);

@@ -134,7 +134,7 @@ fn fetches(vendor: &Vendor) -> usize {
     vendor.arrivals("/token?key=k")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_token_is_fetched_once_for_a_hundred_sessions_of_two_providers() {
     let vendor = vendor(0, |_| false).await;
     let bench = Bench::start(plan(&vendor, 3_600));
@@ -151,7 +151,7 @@ async fn a_token_is_fetched_once_for_a_hundred_sessions_of_two_providers() {
     assert_eq!(fetches(&vendor), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_token_that_died_is_renewed_once_for_everybody_and_each_call_repeated_once() {
     let vendor = vendor(1, |_| false).await;
     let bench = Bench::start(plan(&vendor, 3_600));
@@ -181,7 +181,7 @@ async fn a_token_that_is_refused_twice_is_not_renewed_again() {
     assert_eq!(vendor.arrivals("/0"), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn calls_wait_while_no_token_can_be_had() {
     let vendor = vendor(0, |count| count <= 3).await;
     let bench = Bench::start(plan(&vendor, 3_600));

@@ -132,7 +132,7 @@ impl Slug {
             Self::UnsupportedByProvider => "The provider of this session cannot do this now",
             Self::SessionEnded => "The session is over",
             Self::AlreadyHuman => "An agent is already there",
-            Self::NotInvited => "A rating is not possible now",
+            Self::NotInvited => "Nobody has asked for this now",
             Self::IdempotencyKeyReused => "The idempotency key was used with another body",
             Self::IdempotencyKeyInFlight => {
                 "The first request with this idempotency key is under way"

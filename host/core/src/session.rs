@@ -77,7 +77,8 @@ pub struct Record {
     pub last_seq: u64,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// When it was last used by anybody.
+    /// When the visitor or the desk last did something; timers and the ends of
+    /// calls do not count.
     pub active_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -91,7 +92,9 @@ pub struct Record {
     /// Messages that wait for the handshake.
     pub waiting: Vec<Waiting>,
     /// A wish for a human that waits for the handshake.
-    pub human_wanted: Option<Option<GroupId>>,
+    pub human_wanted: Option<HumanWish>,
+    /// Whether a changed profile waits for the handshake.
+    pub profile_waits: bool,
     /// What is known about rating.
     pub rating: Rating,
     /// A form offered for this session only.
@@ -111,6 +114,15 @@ pub struct Waiting {
     pub id: MessageId,
     /// What it carries.
     pub content: Content,
+    /// Media of the gateway that it links to.
+    pub media: Vec<String>,
+}
+
+/// A wish for a human that waits for the handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HumanWish {
+    /// The vendor's group, if the visitor chose one.
+    pub group: Option<GroupId>,
 }
 
 /// A provider that is asked if the one before does not take the session.
@@ -142,6 +154,8 @@ pub struct Rating {
     pub robot_done: bool,
     /// Whether the agent was rated.
     pub human_done: bool,
+    /// Whom the visitor did not want to rate: not asked again at the end.
+    pub declined: Vec<EvaluationTarget>,
     /// Whether the visitor's leaving waits for the rating.
     pub exit_waits: bool,
 }
@@ -242,6 +256,7 @@ impl Record {
             state_version: String::new(),
             waiting: Vec::new(),
             human_wanted: None,
+            profile_waits: false,
             rating: Rating::default(),
             leave_form: None,
             last_entry: 0,

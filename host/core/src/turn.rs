@@ -9,9 +9,31 @@
 //! Deliberately does no I/O and reads no clock: `now` and the seed of
 //! randomness are inputs, so that running a turn again is a value and not a
 //! guess. Invariant: a turn that fails leaves nothing behind.
+//!
+//! What happens where a provider, a visitor and the clock meet:
+//!
+//! - **Opening.** Messages, a wish for a human and a changed profile wait for
+//!   the handshake, then go to the vendor in this order: profile, messages,
+//!   wish. Where the vendor queues the visitor and takes no messages meanwhile
+//!   they wait on; where nobody is there they fail, so that the visitor can
+//!   leave a message instead. The next provider is asked only while the visitor
+//!   is here and has seen nothing of the one before.
+//! - **Leaving.** The window for a rating opens where leaving ends sessions,
+//!   an agent or a robot has served long enough or an invitation is open, and
+//!   the visitor has neither rated nor declined. Whoever writes, asks for a
+//!   human, leaves a message or opens the desk again has come back: the leaving
+//!   is forgotten, the invitation stays until it lapses. Leaving twice a
+//!   session that leaving keeps is leaving once.
+//! - **The end.** Only what was said still counts: messages, recalls and
+//!   statuses are logged as late, every other wish of the adapter is noted and
+//!   dropped, its timers are gone. An open invitation can be answered for as
+//!   long as its window lasts. A session that the gateway ends invites nobody.
+//! - **Idle** is a session in which neither the visitor nor the desk has done
+//!   anything; an adapter's own timers do not keep it alive.
 
 mod calls;
 mod effects;
+mod failure;
 mod forms;
 mod handshake;
 mod journal;
@@ -25,9 +47,9 @@ mod waiting;
 use std::collections::VecDeque;
 
 use kefu_plugin_api::{
-    capability::{EndReason, Exit, SessionState},
+    capability::{EndReason, Exit},
     event::Event,
-    ids::ProviderId,
+    ids::{MessageId, ProviderId},
     wire::{HandleInput, HandleOutput},
 };
 
@@ -53,23 +75,29 @@ pub struct Turn<'a> {
     notes: Vec<String>,
     reply: Reply,
     renew_token: Option<String>,
-    renewed_already: bool,
+    ending: Ending,
+    /// Whether the session went on to another provider during an answer.
+    moved_on: bool,
+    /// Whether visitor or desk did something.
+    active: bool,
     drawn: u64,
     changed: bool,
+}
+
+/// The end of a call that the adapter is told.
+#[derive(Default)]
+struct Ending {
+    answered: bool,
+    token_renewed: bool,
+    message: Option<MessageId>,
 }
 
 /// An event that the adapter still has to see.
 struct Todo {
     event: Event,
     after: Doing,
-}
-
-/// How far a turn had come before an adapter's answer was taken.
-struct Checkpoint {
-    record: Record,
-    events: usize,
-    calls: usize,
-    names: usize,
+    /// Media of the gateway that the event links to.
+    media: Vec<String>,
 }
 
 /// What the adapter is doing, as far as something follows from it.
@@ -107,14 +135,30 @@ impl<'a> Turn<'a> {
             notes: Vec::new(),
             reply: Reply::Accepted,
             renew_token: None,
-            renewed_already: false,
+            ending: Ending::default(),
+            moved_on: false,
+            active: matches!(
+                input,
+                Input::Open | Input::Command(_) | Input::Provider { .. }
+            ),
             drawn: 0,
             changed: false,
         };
         match input {
             Input::Open => turn.ask_provider(),
-            Input::Command(command) => turn.command(command)?,
-            Input::Provider(event) => turn.tell(Event::FromProvider { event }),
+            Input::Command(command) => {
+                turn.command(command)?;
+                turn.need_adapter()?;
+            }
+            Input::Provider { from, event } if from == turn.record.provider => {
+                turn.tell(Event::FromProvider { event });
+            }
+            Input::Provider { from, .. } => {
+                turn.active = false;
+                turn.notes.push(format!(
+                    "{from}: an event for a session that it did not take was dropped"
+                ));
+            }
             Input::Finished(finished) => turn.call_finished(finished),
             Input::Timers => turn.fire_timers(),
             Input::Close(reason) if !turn.record.is_over() => {
@@ -132,8 +176,18 @@ impl<'a> Turn<'a> {
 
     /// What the adapter has to see next; `None` when the turn is complete.
     pub fn next_call(&mut self) -> Option<HandleInput> {
-        let Todo { event, after } = self.todo.pop_front()?;
+        let Todo {
+            event,
+            after,
+            media,
+        } = loop {
+            let next = self.todo.pop_front()?;
+            if !self.comes_too_late(&next.event) {
+                break next;
+            }
+        };
         self.doing = after;
+        self.media = media;
         let callback_url = self.facts.as_ref().map_or("", |facts| &facts.callback_url);
         let seed = draw(self.context.seed, self.drawn);
         self.drawn += 1;
@@ -150,6 +204,7 @@ impl<'a> Turn<'a> {
     /// # Errors
     /// It asked for something impossible; the turn must be dropped.
     pub fn apply(&mut self, output: HandleOutput) -> Result<(), Violation> {
+        let before = self.checkpoint();
         if self.record.adapter_state != output.state
             || self.record.state_version != output.state_version
         {
@@ -158,8 +213,7 @@ impl<'a> Turn<'a> {
             self.changed = true;
         }
         self.notes.extend(output.notes);
-        let asked = self.record.provider.clone();
-        let before = self.checkpoint();
+        self.moved_on = false;
         if let Err(violation) = self.effects(output.effects) {
             self.go_back(before);
             return Err(violation);
@@ -168,62 +222,13 @@ impl<'a> Turn<'a> {
             Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
                 self.end(EndReason::Visitor);
             }
-            Doing::Close(reason) => self.end(reason),
+            Doing::Close(reason) => self.close(reason),
             Doing::Anything | Doing::Finish | Doing::Exit => {}
         }
-        if asked == self.record.provider {
+        if !self.moved_on {
             self.release_waiting();
         }
         Ok(())
-    }
-
-    /// The adapter could not take the call: where the session is only opening,
-    /// the next provider is asked.
-    ///
-    /// # Errors
-    /// Anywhere else the turn must be dropped.
-    pub fn adapter_failed(&mut self, detail: &str) -> Result<(), Violation> {
-        if self.record.state != SessionState::Opening {
-            return Err(Violation(detail.to_owned()));
-        }
-        self.notes
-            .push(format!("{}: {detail}", self.record.provider));
-        self.todo.clear();
-        self.ask_next_provider();
-        Ok(())
-    }
-
-    /// A session that is opening goes on to the next provider after a failure,
-    /// without what the failed one had asked for. Elsewhere the whole turn is
-    /// dropped, and nothing needs to be kept.
-    fn checkpoint(&self) -> Option<Checkpoint> {
-        (self.record.state == SessionState::Opening).then(|| Checkpoint {
-            record: self.record.clone(),
-            events: self.events.len(),
-            calls: self.calls.len(),
-            names: self.names.len(),
-        })
-    }
-
-    fn go_back(&mut self, checkpoint: Option<Checkpoint>) {
-        if let Some(Checkpoint {
-            record,
-            events,
-            calls,
-            names,
-        }) = checkpoint
-        {
-            self.record = record;
-            self.events.truncate(events);
-            self.calls.truncate(calls);
-            self.names.truncate(names);
-        }
-    }
-
-    /// Leaves out whatever the adapter still had to see: the end of a call is
-    /// settled without it after it has failed on it.
-    pub fn skip_adapter(&mut self) {
-        self.todo.clear();
     }
 
     /// Ends the turn. With `write` there is something to be written in any
@@ -236,6 +241,8 @@ impl<'a> Turn<'a> {
             || !self.finished.is_empty();
         if changed {
             self.record.version += 1;
+        }
+        if changed && self.active {
             self.record.active_at = self.context.now;
         }
         Outcome {
@@ -257,6 +264,10 @@ impl<'a> Turn<'a> {
     }
 
     fn then(&mut self, event: Event, after: Doing) {
-        self.todo.push_back(Todo { event, after });
+        self.todo.push_back(Todo {
+            event,
+            after,
+            media: Vec::new(),
+        });
     }
 }

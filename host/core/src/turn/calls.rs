@@ -6,7 +6,7 @@ use kefu_plugin_api::{
     message::MessageStatus,
 };
 
-use super::{Doing, Turn, Violation};
+use super::{Doing, Ending, Turn, Violation};
 use crate::{
     log::EventBody,
     outbox::{Finished, OutboxEntry},
@@ -70,6 +70,11 @@ impl Turn<'_> {
             CallResult::Unknown { detail } => Some((MessageStatus::Unknown, detail.clone())),
             _ => None,
         };
+        self.ending = Ending {
+            answered: lost.is_none(),
+            token_renewed: finished.token_renewed,
+            message: call.message.clone(),
+        };
         if let (Some(message), Some((status, detail))) = (call.message, lost) {
             self.log(EventBody::Status {
                 message,
@@ -77,7 +82,6 @@ impl Turn<'_> {
                 detail: Some(detail),
             });
         }
-        self.renewed_already = finished.token_renewed;
         let Finished {
             result,
             token_renewed,
@@ -99,7 +103,12 @@ impl Turn<'_> {
                 "token `{name}` rejected outside the answer to a finished call"
             )));
         }
-        if self.renewed_already {
+        if !self.ending.answered {
+            return Err(Violation(format!(
+                "token `{name}` rejected, although the vendor did not answer"
+            )));
+        }
+        if self.ending.token_renewed {
             return Err(Violation(format!(
                 "token `{name}` rejected although it is new"
             )));

@@ -5,12 +5,13 @@
 //! session can do is a fault of the adapter.
 
 use kefu_plugin_api::{
-    capability::{EndReason, SessionState},
+    capability::{EndReason, Exit, SessionState},
     effect::Effect,
-    message::{Incoming, SenderKind},
+    ids::MessageId,
+    message::{Incoming, MessageStatus, SenderKind},
 };
 
-use super::{Name, NameKey, Turn, Violation};
+use super::{Doing, Name, NameKey, Turn, Violation};
 use crate::{
     log::{EventBody, LoggedMessage},
     session::{TimerKey, desk_message_id},
@@ -24,6 +25,10 @@ impl Turn<'_> {
         let alone = effects.len() == 1;
         for effect in effects {
             self.effect(effect, alone)?;
+            if self.moved_on {
+                // Whatever else this adapter wanted is of no use to the next.
+                break;
+            }
         }
         Ok(())
     }
@@ -42,19 +47,10 @@ impl Turn<'_> {
                 agent,
                 reason,
             } => self.set_state(state, agent, reason)?,
-            Effect::Queue { queue } => {
-                if self.record.queue != Some(queue) {
-                    self.record.queue = Some(queue);
-                    self.log(EventBody::Queue(queue));
-                }
-            }
+            Effect::Queue { queue } => self.queue(queue),
             Effect::Agent { event, agent } => self.agent(event, agent)?,
-            Effect::Invite { target, form } => self.invite(target, form, false),
-            Effect::OfferLeaveMessage { form } => {
-                self.record.leave_form = form;
-                let rules = self.leave_rules().clone();
-                self.log(EventBody::LeaveMessageOffered(rules));
-            }
+            Effect::Invite { target, form } => self.invite_for_vendor(target, form),
+            Effect::OfferLeaveMessage { form } => self.offer_leave_message(form),
             Effect::Capabilities {
                 capabilities,
                 config,
@@ -63,13 +59,7 @@ impl Turn<'_> {
                 message,
                 status,
                 detail,
-            } => {
-                self.log(EventBody::Status {
-                    message,
-                    status,
-                    detail,
-                });
-            }
+            } => self.status(message, status, detail),
             Effect::Recall { vendor_id } => {
                 let message = desk_message_id(&self.record.id, &vendor_id);
                 self.log(EventBody::Recalled { message });
@@ -84,13 +74,7 @@ impl Turn<'_> {
                     .is_some();
             }
             Effect::Name { vendor_session } => self.name(vendor_session),
-            Effect::Close {
-                reason: EndReason::ProviderError,
-            } if self.record.state == SessionState::Opening => {
-                self.todo.clear();
-                self.ask_next_provider();
-            }
-            Effect::Close { reason } => self.end(reason),
+            Effect::Close { reason } => self.end_as_asked(reason),
             Effect::TokenRejected { name } => self.token_rejected(name, alone)?,
             Effect::Token { .. } => {
                 return Err(Violation("a token outside the provider's scope".into()));
@@ -105,6 +89,34 @@ impl Turn<'_> {
             }
         }
         Ok(())
+    }
+
+    fn end_as_asked(&mut self, reason: EndReason) {
+        let opening = self.record.state == SessionState::Opening;
+        match self.doing {
+            // Follows by itself, with the reason that the visitor or the
+            // gateway has.
+            Doing::Close(_) => {}
+            Doing::Exit if self.record.capabilities.exit == Exit::Ends => {}
+            _ if opening && reason == EndReason::ProviderError => self.handshake_failed(),
+            _ => self.end(reason),
+        }
+    }
+
+    /// A message that got no answer was told so by the gateway already; the
+    /// adapter need not say it again.
+    fn status(&mut self, message: MessageId, status: MessageStatus, detail: Option<String>) {
+        let told = self.events.iter().any(|event| {
+            matches!(&event.body, EventBody::Status { message: known, status: before, .. }
+                if *known == message && *before == status)
+        });
+        if !told {
+            self.log(EventBody::Status {
+                message,
+                status,
+                detail,
+            });
+        }
     }
 
     fn deliver(&mut self, message: Incoming) {

@@ -26,27 +26,44 @@ impl Turn<'_> {
             SessionState::Ended => return Err(over()),
             SessionState::Opening => {
                 return Err(Problem::new(
-                    Slug::SessionEnded,
+                    Slug::NotInvited,
                     "the session is not open yet",
                 ));
             }
+            SessionState::Robot | SessionState::Human => return Err(no_message_left(state)),
             _ if rules.kind != LeaveMessageKind::Form || !rules.when.contains(&state) => {
-                return Err(Problem::new(
-                    Slug::UnsupportedByProvider,
-                    format!(
-                        "no message can be left here while the session is {}",
-                        state.as_str()
-                    ),
-                ));
+                return Err(no_message_left(state));
             }
-            _ => {}
+            SessionState::Queued | SessionState::Unattended => {}
         }
         check_form(&rules.fields, &fields)?;
+        self.arrive();
         self.log(EventBody::LeaveMessageSubmitted {
             fields: fields.clone(),
         });
         self.tell(Event::LeaveMessage { fields });
         Ok(())
+    }
+
+    /// The adapter offers a form. An offer holds in the state in which it is
+    /// made, whatever the rules say of other states.
+    pub(super) fn offer_leave_message(&mut self, form: Option<LeaveMessageRules>) {
+        let state = self.record.state;
+        let declared = &self.record.capabilities.leave_message;
+        let mut rules = form.unwrap_or_else(|| declared.clone());
+        let usable = matches!(state, SessionState::Queued | SessionState::Unattended);
+        if !usable || rules.kind == LeaveMessageKind::None {
+            self.notes.push(format!(
+                "an offer to leave a message was dropped: it cannot be done while {}",
+                state.as_str()
+            ));
+            return;
+        }
+        if !rules.when.contains(&state) {
+            rules.when.push(state);
+        }
+        self.record.leave_form = (rules != *declared).then(|| rules.clone());
+        self.log(EventBody::LeaveMessageOffered(rules));
     }
 
     pub(super) fn nobody_there(&self) -> Problem {
@@ -62,7 +79,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn leave_rules(&self) -> &LeaveMessageRules {
+    fn leave_rules(&self) -> &LeaveMessageRules {
         self.record
             .leave_form
             .as_ref()
@@ -70,12 +87,28 @@ impl Turn<'_> {
     }
 }
 
+fn no_message_left(state: SessionState) -> Problem {
+    Problem::new(
+        Slug::UnsupportedByProvider,
+        format!(
+            "no message can be left here while the session is {}",
+            state.as_str()
+        ),
+    )
+}
+
 /// Checks a filled form against its fields. Every field that is wrong is
 /// named.
 fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(), Problem> {
     let mut wrong: Option<Problem> = None;
     let mut note = |problem: Problem| match &mut wrong {
-        Some(first) => first.errors.extend(problem.errors),
+        Some(first) => {
+            // Too long is all that is wrong only if nothing else is.
+            if problem.slug == Slug::InvalidRequest {
+                first.slug = problem.slug;
+            }
+            first.errors.extend(problem.errors);
+        }
         None => wrong = Some(problem),
     };
     for field in form {
@@ -93,7 +126,7 @@ fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(
                 ));
             }
         } else if value.chars().count() > max {
-            note(Problem::invalid(
+            note(Problem::too_large(
                 pointer,
                 format!("is longer than {max} characters"),
             ));

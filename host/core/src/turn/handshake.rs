@@ -40,11 +40,23 @@ impl Turn<'_> {
         self.tell(event);
     }
 
+    /// The provider does not take the session. While the visitor is here and
+    /// nothing was exchanged, the next one is asked.
+    pub(super) fn handshake_failed(&mut self) {
+        self.todo.clear();
+        if self.record.visitor_present && self.record.last_desk_message.is_none() {
+            self.ask_next_provider();
+        } else {
+            self.end(EndReason::ProviderError);
+        }
+    }
+
     /// Nobody took the session yet: turns to the next in line, or gives up.
-    pub(super) fn ask_next_provider(&mut self) {
+    fn ask_next_provider(&mut self) {
         if self.record.fallbacks.is_empty() {
             return self.end(EndReason::ProviderError);
         }
+        self.moved_on = true;
         let Fallback { provider, group } = self.record.fallbacks.remove(0);
         let record = &mut self.record;
         record.provider = provider;
@@ -54,6 +66,9 @@ impl Turn<'_> {
         record.state_version.clear();
         record.timers.clear();
         record.config = Default::default();
+        record.agent = None;
+        record.queue = None;
+        record.leave_form = None;
         // Calls to the provider before are left to end by themselves; their
         // ends belong to nobody now.
         record.open_calls.clear();

@@ -6,6 +6,7 @@ use crate::log::{EventBody, LogEvent};
 impl Turn<'_> {
     pub(super) fn log(&mut self, body: EventBody) -> u64 {
         self.record.last_seq += 1;
+        self.active |= matches!(body, EventBody::Message(_));
         let mut body = body;
         if let EventBody::Opened(card) = &mut body {
             card.last_seq = self.record.last_seq;

@@ -2,7 +2,7 @@
 //! end.
 
 use kefu_plugin_api::{
-    capability::{AgentChange, Capabilities, EndReason, SessionConfig, SessionState},
+    capability::{AgentChange, Capabilities, EndReason, Queue, SessionConfig, SessionState},
     message::Agent,
 };
 
@@ -26,14 +26,13 @@ impl Turn<'_> {
             ));
         }
         if from == to {
-            if agent.is_some() && agent != self.record.agent {
-                self.record.agent = agent;
-                self.changed = true;
+            if let (SessionState::Human, Some(agent)) = (to, agent) {
+                self.same_state(agent);
             }
             return Ok(());
         }
         let back_to_robot = to == SessionState::Robot && self.record.had_human;
-        if to == SessionState::Opening || back_to_robot && !self.record.capabilities.back_to_robot {
+        if to == SessionState::Opening || back_to_robot {
             return Err(Violation(format!(
                 "no way from {} to {}",
                 from.as_str(),
@@ -71,25 +70,48 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The session stands where it stood; the agent may be another.
+    fn same_state(&mut self, agent: Agent) {
+        let event = match &self.record.agent {
+            Some(known) if *known == agent => return,
+            Some(known) if known.id == agent.id => None,
+            Some(_) => Some(AgentChange::Transferred),
+            None => Some(AgentChange::Joined),
+        };
+        self.record.agent = Some(agent.clone());
+        self.changed = true;
+        if let Some(event) = event {
+            self.log(EventBody::Agent { event, agent });
+        }
+    }
+
     pub(super) fn agent(&mut self, event: AgentChange, agent: Agent) -> Result<(), Violation> {
-        self.log(EventBody::Agent {
-            event,
-            agent: agent.clone(),
-        });
         match event {
-            AgentChange::Joined | AgentChange::Transferred
-                if self.record.state != SessionState::Human =>
-            {
-                self.set_state(SessionState::Human, Some(agent), None)
-            }
             AgentChange::Joined | AgentChange::Transferred => {
-                self.record.agent = Some(agent);
-                Ok(())
+                if self.record.state != SessionState::Human {
+                    self.set_state(SessionState::Human, Some(agent.clone()), None)?;
+                }
+                self.record.agent = Some(agent.clone());
             }
+            // One who was replaced before may leave late.
             AgentChange::Left => {
-                self.record.agent = None;
-                Ok(())
+                let leaves = |known: &Agent| known.id == agent.id;
+                if self.record.agent.as_ref().is_some_and(leaves) {
+                    self.record.agent = None;
+                }
             }
+        }
+        self.log(EventBody::Agent { event, agent });
+        Ok(())
+    }
+
+    pub(super) fn queue(&mut self, queue: Queue) {
+        if self.record.state == SessionState::Human {
+            self.notes
+                .push("news of a queue that the visitor has left was dropped".into());
+        } else if self.record.queue != Some(queue) {
+            self.record.queue = Some(queue);
+            self.log(EventBody::Queue(queue));
         }
     }
 
@@ -104,6 +126,9 @@ impl Turn<'_> {
             return;
         }
         if let Some(new) = &capabilities {
+            if new.leave_message != self.record.capabilities.leave_message {
+                self.record.leave_form = None;
+            }
             self.record.capabilities = new.clone();
         }
         if let Some(new) = &config {
@@ -119,20 +144,29 @@ impl Turn<'_> {
         }
     }
 
+    /// The gateway ends the session, and invites nobody.
+    pub(super) fn close(&mut self, reason: EndReason) {
+        self.stop_waiting_for_rating();
+        self.end(reason);
+    }
+
     pub(super) fn end(&mut self, reason: EndReason) {
         if self.record.is_over() {
             return;
         }
         self.invite_at_end(reason);
         let record = &mut self.record;
+        let window = record.rating.invited.is_some();
         record.state = SessionState::Ended;
         record.ended_at = Some(self.context.now);
         record.end_reason = Some(reason);
         record.queue = None;
         record.human_wanted = None;
+        record.profile_waits = false;
+        record.rating.exit_waits = false;
         record
             .timers
-            .retain(|key, _| *key == TimerKey::RatingWindow);
+            .retain(|key, _| window && *key == TimerKey::RatingWindow);
         self.release_waiting();
         self.log(EventBody::Ended { reason });
     }

@@ -24,10 +24,16 @@ impl Turn<'_> {
         let answers = invited
             .as_ref()
             .is_some_and(|invited| invited.target == evaluation.target);
-        if self.record.is_over() && invited.is_none() {
-            return Err(over());
-        }
-        if !answers && !self.may_rate_unasked(evaluation.target) {
+        let possible = match self.record.state {
+            SessionState::Opening => false,
+            SessionState::Unattended => self.record.rating.exit_waits && answers,
+            SessionState::Ended if invited.is_none() => return Err(over()),
+            SessionState::Robot
+            | SessionState::Queued
+            | SessionState::Human
+            | SessionState::Ended => answers || self.may_rate_unasked(evaluation.target),
+        };
+        if !possible {
             return Err(Problem::new(
                 Slug::NotInvited,
                 format!(
@@ -57,13 +63,15 @@ impl Turn<'_> {
     }
 
     pub(super) fn decline_evaluation(&mut self) -> Result<(), Problem> {
-        if self.record.rating.invited.is_none() {
+        let Some(invited) = &self.record.rating.invited else {
             return Err(if self.record.is_over() {
                 over()
             } else {
                 Problem::new(Slug::NotInvited, "there is no invitation to decline")
             });
-        }
+        };
+        let target = invited.target;
+        self.record.rating.declined.push(target);
         self.log(EventBody::EvaluationSubmitted(EvaluationResult::Declined {
             declined: true,
         }));
@@ -80,39 +88,66 @@ impl Turn<'_> {
         let Some(target) = self.rating_due() else {
             return false;
         };
-        self.invite(target, None, true);
+        let known = self.record.rating.invited.take();
+        let form = known.and_then(|known| known.form);
+        self.invite(target, form, true);
         self.record.rating.exit_waits = true;
         true
     }
 
-    /// Opens the window where an agent ended the session.
+    /// Opens the window where an agent ended the session, and keeps an
+    /// invitation open that was not answered. A visitor who has left rates no
+    /// more: the vendor knows of the leaving already.
     pub(super) fn invite_at_end(&mut self, reason: EndReason) {
-        if matches!(reason, EndReason::Agent | EndReason::Idle)
-            && self.record.rating.invited.is_none()
+        if reason == EndReason::Visitor {
+            self.stop_waiting_for_rating();
+        } else if self.record.rating.invited.is_some() {
+            let closes = self.context.now.plus_ms(RATING_WINDOW_MS);
+            let timers = &mut self.record.timers;
+            timers.entry(TimerKey::RatingWindow).or_insert(closes);
+        } else if reason == EndReason::Agent
             && let Some(target) = self.rating_due()
         {
             self.invite(target, None, true);
-        } else if self.record.rating.invited.is_some() {
-            let closes = self.context.now.plus_ms(RATING_WINDOW_MS);
-            self.record.timers.insert(TimerKey::RatingWindow, closes);
         }
     }
 
-    pub(super) fn invite(
+    /// The vendor invites. What could not be answered is not shown.
+    pub(super) fn invite_for_vendor(
         &mut self,
         target: EvaluationTarget,
         form: Option<HumanEvaluation>,
-        at_end: bool,
+    ) {
+        let rules = &self.record.capabilities.evaluation;
+        let state = self.record.state;
+        let formless = target == EvaluationTarget::Human && form.is_none() && rules.human.is_none();
+        if formless || matches!(state, SessionState::Opening | SessionState::Unattended) {
+            self.notes.push(format!(
+                "an invitation to rate was dropped: it cannot be answered while {}",
+                state.as_str()
+            ));
+        } else {
+            self.invite(target, form, false);
+        }
+    }
+
+    fn invite(
+        &mut self,
+        target: EvaluationTarget,
+        form: Option<HumanEvaluation>,
+        opens_window: bool,
     ) {
         let rules = &self.record.capabilities.evaluation;
         let (prompt, shown) = match target {
             EvaluationTarget::Robot => (rules.robot_prompt.clone(), None),
             EvaluationTarget::Human => (None, form.clone().or_else(|| rules.human.clone())),
         };
-        let expires_at = at_end.then(|| self.context.now.plus_ms(RATING_WINDOW_MS));
-        if let Some(closes) = expires_at {
-            self.record.timers.insert(TimerKey::RatingWindow, closes);
+        let timers = &mut self.record.timers;
+        if opens_window {
+            let closes = self.context.now.plus_ms(RATING_WINDOW_MS);
+            timers.insert(TimerKey::RatingWindow, closes);
         }
+        let expires_at = timers.get(&TimerKey::RatingWindow).copied();
         self.record.rating.invited = Some(Invited { target, form });
         self.log(EventBody::EvaluationInvited(Invitation {
             target,
@@ -145,8 +180,18 @@ impl Turn<'_> {
         }
     }
 
-    /// Whom a visitor who leaves now is asked about.
+    /// Whom a visitor who leaves now is asked about. Asked is while somebody
+    /// answers or is awaited; in other states a rating is not taken.
     fn rating_due(&self) -> Option<EvaluationTarget> {
+        if matches!(
+            self.record.state,
+            SessionState::Opening | SessionState::Unattended | SessionState::Ended
+        ) {
+            return None;
+        }
+        if let Some(invited) = &self.record.rating.invited {
+            return Some(invited.target);
+        }
         let rules = &self.record.capabilities.evaluation;
         let served_ms = self.context.now.since_ms(self.record.served_since?);
         let long_enough = served_ms
@@ -157,22 +202,26 @@ impl Turn<'_> {
             return None;
         }
         let rating = &self.record.rating;
-        if self.record.had_human {
-            (rules.human.is_some() && !rating.human_done).then_some(EvaluationTarget::Human)
+        let (target, open) = if self.record.had_human {
+            let open = rules.human.is_some() && !rating.human_done;
+            (EvaluationTarget::Human, open)
         } else {
-            (rules.robot != RobotEvaluation::None && !rating.robot_done)
-                .then_some(EvaluationTarget::Robot)
-        }
+            let open = rules.robot != RobotEvaluation::None && !rating.robot_done;
+            (EvaluationTarget::Robot, open)
+        };
+        (open && !rating.declined.contains(&target)).then_some(target)
     }
 
     fn may_rate_unasked(&self, target: EvaluationTarget) -> bool {
         let rules = &self.record.capabilities.evaluation;
         match (self.record.state, target) {
             (SessionState::Robot | SessionState::Queued, EvaluationTarget::Robot) => {
-                rules.robot != RobotEvaluation::None
+                rules.robot != RobotEvaluation::None && !self.record.rating.robot_done
             }
             (SessionState::Human, EvaluationTarget::Human) => {
-                rules.human.is_some() && rules.by.contains(&EvaluationStart::Visitor)
+                rules.human.is_some()
+                    && rules.by.contains(&EvaluationStart::Visitor)
+                    && !self.record.rating.human_done
             }
             _ => false,
         }

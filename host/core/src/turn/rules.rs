@@ -1,18 +1,18 @@
 //! What a visitor can do in which state: the state table of the visitor API.
 
 use kefu_plugin_api::{
-    capability::SessionState,
+    capability::{Exit, SessionState},
     event::Event,
     ids::MessageId,
     message::{Content, Message, Sender, SenderKind},
 };
 
-use super::{Doing, Reply, Turn, waiting::convert};
+use super::{Doing, Reply, Todo, Turn, waiting::convert};
 use crate::{
     command::Command,
     log::{EventBody, LoggedMessage},
     problem::{Problem, Slug},
-    session::Waiting,
+    session::{HumanWish, Waiting},
 };
 
 /// How many messages may wait for a handshake.
@@ -20,20 +20,6 @@ pub(crate) const MAX_WAITING: usize = 200;
 
 impl Turn<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<(), Problem> {
-        if self.facts.is_none()
-            && !matches!(
-                command,
-                Command::Read { .. } | Command::Return | Command::Typing
-            )
-        {
-            return Err(Problem::new(
-                Slug::ProviderUnavailable,
-                format!(
-                    "provider `{}` cannot take requests at the moment",
-                    self.record.provider
-                ),
-            ));
-        }
         match command {
             Command::Message { content, media } => self.message(content, media),
             Command::Human { group } => self.human(group),
@@ -45,7 +31,7 @@ impl Turn<'_> {
                 Ok(())
             }
             Command::Typing => {
-                if self.record.state == SessionState::Human {
+                if self.record.state == SessionState::Human && self.facts.is_some() {
                     self.tell(Event::Typing {});
                 }
                 Ok(())
@@ -60,7 +46,9 @@ impl Turn<'_> {
                 }
                 self.record.visitor = visitor.clone();
                 self.changed = true;
-                if self.record.state != SessionState::Opening {
+                if self.record.state == SessionState::Opening {
+                    self.record.profile_waits = true;
+                } else {
                     self.tell(Event::ProfileChanged { visitor });
                 }
                 Ok(())
@@ -97,7 +85,6 @@ impl Turn<'_> {
         }
         let (carried, converted_from) = convert(&self.record.capabilities, state, content.clone())?;
         self.arrive();
-        self.media.extend(media);
         let id = MessageId::from(self.draw_uuid());
         let opening = state == SessionState::Opening;
         // What waits for the handshake is converted when it is known to what.
@@ -122,6 +109,7 @@ impl Turn<'_> {
             self.record.waiting.push(Waiting {
                 id: id.clone(),
                 content: shown,
+                media,
             });
         } else {
             let message = Message {
@@ -129,7 +117,11 @@ impl Turn<'_> {
                 content: shown,
                 converted_from: shown_from,
             };
-            self.tell(Event::FromVisitor { message });
+            self.todo.push_back(Todo {
+                event: Event::FromVisitor { message },
+                after: Doing::Anything,
+                media,
+            });
         }
         self.reply = Reply::Message { id, seq };
         Ok(())
@@ -149,7 +141,7 @@ impl Turn<'_> {
             )),
             SessionState::Opening => {
                 self.arrive();
-                self.record.human_wanted = Some(group);
+                self.record.human_wanted = Some(HumanWish { group });
                 self.changed = true;
                 Ok(())
             }
@@ -183,6 +175,10 @@ impl Turn<'_> {
         if self.record.is_over() {
             return;
         }
+        let left_before = !self.record.visitor_present;
+        if left_before && self.record.capabilities.exit == Exit::Keeps {
+            return;
+        }
         self.record.visitor_present = false;
         self.changed = true;
         if self.record.rating.exit_waits {
@@ -198,9 +194,13 @@ impl Turn<'_> {
         self.then(Event::Exited {}, Doing::Exit);
     }
 
-    fn arrive(&mut self) {
-        if !self.record.visitor_present && !self.record.is_over() {
+    /// The visitor is here, or here again: whoever was about to leave stays.
+    /// An invitation that was shown can still be answered until it lapses.
+    pub(super) fn arrive(&mut self) {
+        let left = !self.record.visitor_present || self.record.rating.exit_waits;
+        if left && !self.record.is_over() {
             self.record.visitor_present = true;
+            self.record.rating.exit_waits = false;
             self.changed = true;
         }
     }

@@ -24,8 +24,14 @@ pub enum Input {
     Open,
     /// The visitor asks for something.
     Command(Command),
-    /// The vendor told something.
-    Provider(ProviderEvent),
+    /// A vendor told something.
+    Provider {
+        /// Which vendor's adapter read it: after a hand-over while opening it
+        /// may be one that has nothing to do with the session any more.
+        from: ProviderId,
+        /// What.
+        event: ProviderEvent,
+    },
     /// A call is over.
     Finished(Finished),
     /// It is time to look at the timers.

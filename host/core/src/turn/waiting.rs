@@ -8,59 +8,87 @@ use kefu_plugin_api::{
     message::{Content, ContentKind, Message, MessageStatus},
 };
 
-use super::Turn;
+use super::{Doing, Todo, Turn};
 use crate::{
     log::EventBody,
     problem::{Problem, Slug},
-    session::Waiting,
+    session::{HumanWish, Waiting},
 };
 
+/// Why a message that waited was not sent.
+pub(super) const ENDED_BEFORE: &str = "the session ended before the vendor took it";
+
 impl Turn<'_> {
-    /// Hands the vendor what waited for it, as soon as it takes messages.
+    /// Hands the vendor what waited for it, as soon as it takes it.
     pub(super) fn release_waiting(&mut self) {
         let state = self.record.state;
-        let takes = match state {
-            SessionState::Robot | SessionState::Human => true,
-            SessionState::Queued | SessionState::Unattended => {
-                self.record.capabilities.messages_while.contains(&state)
-            }
+        let takes = self.record.capabilities.messages_while.contains(&state);
+        match state {
             SessionState::Opening => return,
-            SessionState::Ended => {
-                for Waiting { id, .. } in std::mem::take(&mut self.record.waiting) {
-                    self.log(EventBody::Status {
-                        message: id,
-                        status: MessageStatus::Failed,
-                        detail: Some("the session ended before the vendor took it".into()),
-                    });
-                }
-                return;
-            }
-        };
-        if takes {
-            for Waiting { id, content } in std::mem::take(&mut self.record.waiting) {
-                self.collect_media(&content);
-                self.forward(id, content);
-            }
+            SessionState::Ended => return self.fail_waiting(ENDED_BEFORE),
+            SessionState::Robot | SessionState::Human => {}
+            SessionState::Queued | SessionState::Unattended if takes => {}
+            // An agent is expected.
+            SessionState::Queued => return self.ask_as_wished(),
+            SessionState::Unattended => self.fail_waiting("nobody is there"),
         }
-        if let Some(group) = self.record.human_wanted.take()
-            && state != SessionState::Human
-            && self.record.capabilities.to_human
-        {
+        self.tell_profile();
+        for Waiting { id, content, media } in std::mem::take(&mut self.record.waiting) {
+            self.forward(id, content, media);
+        }
+        self.ask_as_wished();
+    }
+
+    fn fail_waiting(&mut self, why: &str) {
+        for Waiting { id, .. } in std::mem::take(&mut self.record.waiting) {
+            self.log(EventBody::Status {
+                message: id,
+                status: MessageStatus::Failed,
+                detail: Some(why.into()),
+            });
+        }
+    }
+
+    fn tell_profile(&mut self) {
+        if std::mem::take(&mut self.record.profile_waits) {
+            let visitor = self.record.visitor.clone();
+            self.tell(Event::ProfileChanged { visitor });
+        }
+    }
+
+    /// Asks for the human that the visitor wished for while the session was
+    /// opening. Where the vendor has looked for one by itself, only a wish for
+    /// a certain group is news to it.
+    fn ask_as_wished(&mut self) {
+        self.tell_profile();
+        let Some(HumanWish { group }) = self.record.human_wanted.take() else {
+            return;
+        };
+        self.changed = true;
+        let news = match self.record.state {
+            SessionState::Robot => true,
+            SessionState::Queued | SessionState::Unattended => group.is_some(),
+            SessionState::Opening | SessionState::Human | SessionState::Ended => false,
+        };
+        if news && self.record.capabilities.to_human {
             self.tell(Event::HumanRequested { group });
         }
     }
 
     /// Gives a visitor's message to the adapter in the form that it can carry.
-    fn forward(&mut self, id: MessageId, content: Content) {
+    pub(super) fn forward(&mut self, id: MessageId, content: Content, media: Vec<String>) {
         let kind = content.kind();
         match convert(&self.record.capabilities, self.record.state, content) {
             Ok((content, converted_from)) => {
-                self.tell(Event::FromVisitor {
-                    message: Message {
-                        id,
-                        content,
-                        converted_from,
-                    },
+                let message = Message {
+                    id,
+                    content,
+                    converted_from,
+                };
+                self.todo.push_back(Todo {
+                    event: Event::FromVisitor { message },
+                    after: Doing::Anything,
+                    media,
                 });
             }
             Err(_) => {
@@ -74,14 +102,6 @@ impl Turn<'_> {
                 });
             }
         }
-    }
-
-    /// Remembers the gateway's own media in a content, so that the calls of
-    /// this turn may link to it.
-    fn collect_media(&mut self, content: &Content) {
-        let mut content = content.clone();
-        self.media
-            .extend(content.media_urls_mut().into_iter().map(|url| url.clone()));
     }
 }
 

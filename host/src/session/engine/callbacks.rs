@@ -196,7 +196,10 @@ impl Engine {
         let engine = self.clone();
         let job = TurnJob {
             inbox: Some(number),
-            ..TurnJob::new(Input::Provider(event.event.clone()))
+            ..TurnJob::new(Input::Provider {
+                from: event.provider.clone(),
+                event: event.event.clone(),
+            })
         };
         let session = event.session.clone();
         let done = Box::new(move |ended| engine.dispatched(number, event, ended));

@@ -1,0 +1,132 @@
+//! When the adapter fails, is absent or comes too late: what is kept of the
+//! turn, and who goes on.
+
+use kefu_plugin_api::{
+    capability::{EndReason, Exit, SessionState},
+    event::Event,
+    message::MessageStatus,
+};
+
+use super::{Doing, Turn, Violation, waiting};
+use crate::{
+    log::EventBody,
+    problem::{Problem, Slug},
+    session::Record,
+};
+
+/// How far a turn had come before an adapter's answer was taken.
+pub(super) struct Checkpoint {
+    record: Record,
+    events: usize,
+    calls: usize,
+    names: usize,
+}
+
+impl Turn<'_> {
+    /// The adapter could not take the call. Where the session is only opening,
+    /// the next provider is asked; where it is being ended, it ends without
+    /// the adapter.
+    ///
+    /// # Errors
+    /// Anywhere else the turn must be dropped.
+    pub fn adapter_failed(&mut self, detail: &str) -> Result<(), Violation> {
+        let opening = self.record.state == SessionState::Opening;
+        let doing = std::mem::replace(&mut self.doing, Doing::Anything);
+        if !opening && !matches!(doing, Doing::Close(_)) {
+            return Err(Violation(detail.to_owned()));
+        }
+        self.notes
+            .push(format!("{}: {detail}", self.record.provider));
+        match doing {
+            Doing::Close(reason) => self.close(reason),
+            Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
+                self.end(EndReason::Visitor);
+            }
+            Doing::Anything | Doing::Finish | Doing::Exit => self.handshake_failed(),
+        }
+        Ok(())
+    }
+
+    /// After a failure a session that is opening goes on to the next provider
+    /// and one that is being ended ends, without what the failed adapter had
+    /// asked for. Elsewhere the whole turn is dropped, and nothing needs to be
+    /// kept.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let goes_on =
+            self.record.state == SessionState::Opening || matches!(self.doing, Doing::Close(_));
+        goes_on.then(|| Checkpoint {
+            record: self.record.clone(),
+            events: self.events.len(),
+            calls: self.calls.len(),
+            names: self.names.len(),
+        })
+    }
+
+    pub(super) fn go_back(&mut self, checkpoint: Option<Checkpoint>) {
+        if let Some(Checkpoint {
+            record,
+            events,
+            calls,
+            names,
+        }) = checkpoint
+        {
+            self.record = record;
+            self.events.truncate(events);
+            self.calls.truncate(calls);
+            self.names.truncate(names);
+        }
+    }
+
+    /// Leaves out whatever the adapter still had to see: the end of a call is
+    /// settled without it after it has failed on it. What became of a message
+    /// that the call carried, nobody can say then.
+    pub fn skip_adapter(&mut self) {
+        self.todo.clear();
+        if let (true, Some(message)) = (self.ending.answered, self.ending.message.take()) {
+            self.log(EventBody::Status {
+                message,
+                status: MessageStatus::Unknown,
+                detail: Some("the vendor's answer could not be read".into()),
+            });
+        }
+    }
+
+    /// A visitor's request that the adapter must see is refused while the
+    /// adapter takes no calls; any other is not.
+    pub(super) fn need_adapter(&self) -> Result<(), Problem> {
+        if self.facts.is_some() || self.todo.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Slug::ProviderUnavailable,
+            format!(
+                "provider `{}` cannot take requests at the moment",
+                self.record.provider
+            ),
+        ))
+    }
+
+    /// Whether an event makes no sense any more because an event before it in
+    /// this turn has ended the session.
+    pub(super) fn comes_too_late(&mut self, event: &Event) -> bool {
+        if !self.record.is_over() {
+            return false;
+        }
+        if let Event::FromVisitor { message } = event {
+            self.log(EventBody::Status {
+                message: message.id.clone(),
+                status: MessageStatus::Failed,
+                detail: Some(waiting::ENDED_BEFORE.into()),
+            });
+        }
+        matches!(
+            event,
+            Event::FromVisitor { .. }
+                | Event::HumanRequested { .. }
+                | Event::Exited {}
+                | Event::ProfileChanged { .. }
+                | Event::TimerFired { .. }
+                | Event::Closing { .. }
+        )
+    }
+}

@@ -5,22 +5,23 @@
 //! only after everything that was left at the last stop has been taken up
 //! again.
 
+mod wiring;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use kefu_core::{
-    config::{Config, StoreUrl},
-    outbox::{Finished, OutboxEntry},
-};
-use kefu_plugin_api::http::HttpRequest;
-use tokio::{net::TcpListener, runtime::Handle};
+use kefu_core::config::{Config, StoreUrl};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
+use self::wiring::{FromSessions, Links, Overview};
 use crate::{
-    delivery::{self, BoxFuture, Delivery, Origin, RecoveredEntry, Settled},
+    delivery::{self, Delivery, RecoveredEntry},
+    edge::{self, ShutdownTrigger},
+    media::Media,
     plugin::Registry,
-    session::{self, Engine, Settling},
-    store::sqlite::SqliteStore,
+    session::{self, Engine},
+    store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 
@@ -28,6 +29,8 @@ use crate::{
 pub struct App {
     engine: Engine,
     delivery: Delivery,
+    shutdown: ShutdownTrigger,
+    listeners: [JoinHandle<()>; 2],
     public: SocketAddr,
     admin: SocketAddr,
     grace: Duration,
@@ -50,15 +53,21 @@ impl App {
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{public_address}"));
+        let limits = edge::Limits::from(&config.main.server.limits);
         let grace = config.main.server.limits.shutdown_grace;
 
         let metrics = Metrics::new();
         let StoreUrl::Sqlite { path } = &config.main.store.url;
-        let store = Arc::new(SqliteStore::open(path, metrics.clone())?);
-        let registry = Arc::new(open_providers(&config));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, metrics.clone())?);
+        let media = Media::open(
+            &config.main.media.dir,
+            &public_url,
+            config.main.media.url_ttl,
+        )?;
+        let registry = Arc::new(open_providers(&config).with_observer(Arc::new(metrics.clone())));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
-            store,
+            store: Arc::clone(&store),
             registry: Arc::clone(&registry),
             config: Arc::clone(&config),
             public_url: public_url.clone(),
@@ -66,16 +75,48 @@ impl App {
         })?;
         let delivery = Delivery::start(delivery::Parts {
             accounts: Arc::clone(&registry) as Arc<dyn delivery::Accounts>,
-            origin: Arc::new(FromSessions(engine.clone())),
-            links: None,
-            public_url,
+            origin: Arc::new(FromSessions {
+                engine: engine.clone(),
+                metrics: metrics.clone(),
+            }),
+            links: Some(Arc::new(Links(media.clone()))),
+            public_url: public_url.clone(),
             timing: delivery::Timing::default(),
             runtime: Handle::current(),
         });
         take_up(&engine, &delivery)?;
+
+        let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
+            store,
+            registry,
+            delivery: delivery.clone(),
+        });
+        let (trigger, shutdown) = edge::shutdown_signal();
+        let apps = edge::Public::new(edge::Parts {
+            config: Arc::clone(&config),
+            engine: engine.clone(),
+            media,
+            metrics: metrics.clone(),
+            operations: Arc::clone(&operations),
+            public_url,
+            shutdown: shutdown.clone(),
+        });
+        let operators = edge::Admin::new(config, operations, metrics.clone(), shutdown.clone());
+        let listeners = [
+            tokio::spawn(edge::serve(
+                public,
+                apps,
+                limits.clone(),
+                metrics.clone(),
+                shutdown.clone(),
+            )),
+            tokio::spawn(edge::serve(admin, operators, limits, metrics, shutdown)),
+        ];
         Ok(Self {
             engine,
             delivery,
+            shutdown: trigger,
+            listeners,
             public: public_address,
             admin: admin_address,
             grace,
@@ -101,6 +142,12 @@ impl App {
     /// Whether everything ended in time; what did not goes on at the next
     /// start.
     pub async fn stop(self) -> bool {
+        self.shutdown.stop();
+        for listener in self.listeners {
+            // It ends by itself when the grace is over; a panic in it was
+            // logged and changes nothing now.
+            let _ = listener.await;
+        }
         let delivered = self.delivery.stop(self.grace).await;
         let engine = self.engine;
         let grace = self.grace;
@@ -143,40 +190,4 @@ async fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address} ({key})"))
-}
-
-/// Sessions, as delivery sees them.
-struct FromSessions(Engine);
-
-impl Origin for FromSessions {
-    fn mark_attempted(&self, entry: &OutboxEntry) -> BoxFuture<Result<(), String>> {
-        let (engine, entry) = (self.0.clone(), entry.clone());
-        Box::pin(async move {
-            engine
-                .mark_attempted(&entry)
-                .await
-                .map_err(|error| error.to_string())
-        })
-    }
-
-    fn settle(
-        &self,
-        entry: &OutboxEntry,
-        finished: Finished,
-        dead: Option<String>,
-    ) -> BoxFuture<Settled> {
-        let (engine, entry) = (self.0.clone(), entry.clone());
-        Box::pin(async move {
-            match engine.settle(&entry, finished, dead).await {
-                Settling::Done => Settled::Done,
-                Settling::RenewToken(name) => Settled::RenewToken { name },
-                Settling::Later(detail) => Settled::Later { detail },
-            }
-        })
-    }
-
-    fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>> {
-        let (engine, entry) = (self.0.clone(), entry.clone());
-        Box::pin(async move { engine.prepare(&entry, attempt).await })
-    }
 }

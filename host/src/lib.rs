@@ -24,6 +24,8 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod edge;
+pub mod media;
 pub mod plugin;
 pub mod session;
 pub mod store;

@@ -42,13 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .app(&arguments.app)
         .with_context(|| format!("there is no app `{}` in the configuration", arguments.app))?;
     let ttl = arguments.ttl.unwrap_or(app.token_ttl);
-    let token = auth::mint(
-        app,
-        &arguments.visitor,
-        arguments.name.as_deref(),
-        None,
-        ttl,
-    )?;
+    let token = auth::mint_for(app, &arguments.visitor, arguments.name.clone(), None, ttl)?;
     writeln!(io::stdout().lock(), "{token}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,18 +1,61 @@
-//! The chat widget as it is served: its source without comments and indentation.
+//! The chat widget, as pages load it.
 //!
-//! Owns that small step between the readable file and what visitors load. It is
-//! deliberately no minifier: it drops whole lines and leading blanks, so that what
-//! a browser's console shows is still the source.
+//! Owns its delivery, and the small step before it: comments and indentation
+//! of the readable file stay here. It is deliberately no minifier: it drops
+//! whole lines and leading blanks, so that what a browser's console shows is
+//! still the source. Deliberately needs no token: the file is the same for
+//! everybody.
 //!
 //! Invariant: a line of the source that begins with `//`, `/**`, `*/` or `* ` is
 //! a comment, and no text in it spans lines whose indentation matters.
 
 use std::sync::LazyLock;
 
-/// The script that `GET /widget.js` answers with, as `text/javascript`.
-pub(super) fn script() -> &'static str {
-    &SCRIPT
+use bytes::Bytes;
+use http::{
+    HeaderMap, Response, StatusCode,
+    header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+};
+use sha2::{Digest, Sha256};
+
+use super::{body::Body, origin, respond};
+
+/// `GET /widget.js`
+pub(crate) fn answer(asked: &HeaderMap) -> Response<Body> {
+    let known = asked
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| {
+            matches!(tag.trim().trim_start_matches("W/"), "*")
+                || tag.trim().trim_start_matches("W/") == *TAG
+        });
+    let mut answer = if known {
+        respond::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        respond::typed(
+            StatusCode::OK,
+            "text/javascript; charset=utf-8",
+            Bytes::from_static(SCRIPT.as_bytes()),
+        )
+    };
+    let headers = answer.headers_mut();
+    origin::mark_public(headers);
+    respond::set(headers, ETAG, &TAG);
+    // Short, so that a new gateway brings its widget along soon.
+    respond::set(headers, CACHE_CONTROL, "public, max-age=300");
+    answer
 }
+
+static TAG: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(SCRIPT.as_bytes());
+    let digits: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\"{digits}\"")
+});
 
 static SCRIPT: LazyLock<String> = LazyLock::new(|| without_comments(SOURCE));
 
@@ -42,15 +85,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_widget_is_sent_once_while_it_stays_the_same() {
+        let first = answer(&HeaderMap::new());
+        assert_eq!(first.status(), 200);
+        let mut again = HeaderMap::new();
+        again.insert(IF_NONE_MATCH, first.headers()[ETAG].clone());
+        assert_eq!(answer(&again).status(), 304);
+        again.insert(IF_NONE_MATCH, "\"other\"".parse().unwrap());
+        assert_eq!(answer(&again).status(), 200);
+        assert_eq!(
+            first.headers()["cross-origin-resource-policy"],
+            "cross-origin"
+        );
+    }
+
+    #[test]
     fn comments_go_and_code_stays() {
         let source =
             "/**\n * Doc.\n *\n */\n  // Why.\n  const a = 1; // kept\n\n  /** One. */\n  b * c;\n";
         assert_eq!(without_comments(source), "const a = 1; // kept\nb * c;\n");
         assert!(
-            script().starts_with("(() => {\n"),
+            SCRIPT.starts_with("(() => {\n"),
             "the widget does not begin with its code"
         );
-        assert!(script().ends_with("customElements.define('kefu-chat', KefuChat);\n})();\n"));
+        assert!(SCRIPT.ends_with("customElements.define('kefu-chat', KefuChat);\n})();\n"));
     }
 
     #[test]
@@ -62,7 +120,7 @@ mod tests {
             .spawn()
             .expect("gzip is installed");
         let mut input = gzip.stdin.take().expect("a pipe");
-        let writer = std::thread::spawn(move || input.write_all(script().as_bytes()));
+        let writer = std::thread::spawn(move || input.write_all(SCRIPT.as_bytes()));
         let output = gzip.wait_with_output().expect("gzip ends");
         writer
             .join()

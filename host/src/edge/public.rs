@@ -1,0 +1,307 @@
+//! The way of a request through the public listener.
+//!
+//! Owns the order of things: route, origin, token, budget, call, common
+//! headers. Deliberately holds no call itself. Invariant: every answer, refusal
+//! or not, leaves through [`Edge::answer`].
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, request::Parts as Head};
+use hyper::body::Incoming;
+use kefu_core::{
+    config::{Config, Origins},
+    problem::{Problem, Slug},
+};
+use tracing::Instrument;
+
+use super::{
+    Parts, auth,
+    body::Body,
+    callback,
+    listener::{Answering, Handler},
+    media, openapi,
+    origin::{self, Caller},
+    query,
+    rate::Budgets,
+    respond,
+    routes::{self, Call, Found},
+    token, visitor, widget,
+};
+
+/// Answers the requests of apps, browsers and vendors.
+#[derive(Clone)]
+pub struct Public(Arc<Edge>);
+
+impl Public {
+    /// From what it is made of.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Edge {
+            parts,
+            budgets: Budgets::default(),
+            request_ids: RequestIds::default(),
+        }))
+    }
+}
+
+impl Handler for Public {
+    fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Answering {
+        let edge = Arc::clone(&self.0);
+        Box::pin(async move { edge.answer(request, peer).await })
+    }
+}
+
+/// The public listener's own state.
+pub(crate) struct Edge {
+    pub(crate) parts: Parts,
+    pub(crate) budgets: Budgets,
+    request_ids: RequestIds,
+}
+
+/// A request on its way.
+pub(crate) struct Ask<'a> {
+    pub(crate) edge: &'a Arc<Edge>,
+    pub(crate) config: &'a Config,
+    pub(crate) head: &'a Head,
+    pub(crate) caller: &'a Caller,
+    /// The parameter in the path.
+    pub(crate) id: &'a str,
+}
+
+/// An answer, and whose origins decide who may read it.
+pub(crate) struct Answered {
+    pub(crate) result: Result<Response<Body>, Problem>,
+    pub(crate) app: Option<Origins>,
+}
+
+impl Answered {
+    /// An answer that belongs to no app, or to nobody known.
+    pub(crate) fn unowned(result: Result<Response<Body>, Problem>) -> Self {
+        Self { result, app: None }
+    }
+}
+
+impl Edge {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Body> {
+        let started = Instant::now();
+        let (head, body) = request.into_parts();
+        let request_id = self.request_ids.of(&head.headers);
+        let path = head.uri.path().to_owned();
+        let found = routes::find(&head.method, &path);
+        let pattern = match &found {
+            Found::Call { pattern, .. } | Found::OtherMethods { pattern, .. } => pattern,
+            Found::Nothing => "none",
+        };
+        let span = tracing::debug_span!(
+            "request",
+            id = request_id.to_str().unwrap_or_default(),
+            method = %head.method,
+            route = pattern,
+            traceparent = head
+                .headers
+                .get("traceparent")
+                .and_then(|value| value.to_str().ok())
+                .filter(|text| text.len() <= 128),
+        );
+        let method = method_name(&head.method);
+        let mut answer = self.respond(found, head, body, peer).instrument(span).await;
+        respond::add_common_headers(answer.headers_mut(), request_id);
+        let status = answer.status().as_u16();
+        self.parts
+            .metrics
+            .request_answered(pattern, method, status, started.elapsed());
+        answer
+    }
+
+    async fn respond(
+        self: &Arc<Self>,
+        found: Found<'_>,
+        head: Head,
+        body: Incoming,
+        peer: SocketAddr,
+    ) -> Response<Body> {
+        let config = self.parts.config.load_full();
+        let caller = origin::caller(&head.headers, &self.parts.public_url);
+        let (call, id) = match found {
+            // Vendors decide themselves what their requests mean.
+            Found::Call {
+                call: Call::Callback,
+                id,
+                ..
+            } => {
+                let answer = callback::answer(self, &config, &id, &head, body, peer).await;
+                return answer.unwrap_or_else(|problem| respond::problem(&problem));
+            }
+            Found::Nothing => {
+                let nothing = Problem::new(Slug::NotFound, "nothing is at this path");
+                let mut answer = respond::problem(&nothing);
+                origin::mark(answer.headers_mut(), &caller, None, &config);
+                return answer;
+            }
+            _ if head.method == Method::OPTIONS => return origin::preflight(&caller, &config),
+            Found::OtherMethods { allow, .. } => {
+                let mut answer = respond::method_not_allowed(head.method.as_str(), allow);
+                origin::mark(answer.headers_mut(), &caller, None, &config);
+                return answer;
+            }
+            Found::Call { call, id, .. } => (call, id),
+        };
+        let ask = Ask {
+            edge: self,
+            config: &config,
+            head: &head,
+            caller: &caller,
+            id: &id,
+        };
+        let Answered { result, app } = ask.answer(call, body).await;
+        let mut answer = result.unwrap_or_else(|problem| respond::problem(&problem));
+        origin::mark(answer.headers_mut(), &caller, app.as_ref(), &config);
+        answer
+    }
+}
+
+impl Ask<'_> {
+    async fn answer(&self, call: Call, body: Incoming) -> Answered {
+        match call {
+            Call::OpenApi => Answered::unowned(Ok(openapi::answer())),
+            Call::Widget => Answered::unowned(Ok(widget::answer(&self.head.headers))),
+            Call::MintToken => token::answer(self, body).await,
+            Call::DownloadMedia => media::download(self).await,
+            other => self.visitor(other, body).await,
+        }
+    }
+
+    async fn visitor(&self, call: Call, body: Incoming) -> Answered {
+        let identity = match self.authenticate(call) {
+            Ok(identity) => identity,
+            Err(problem) => return Answered::unowned(Err(problem)),
+        };
+        let app = self
+            .config
+            .main
+            .apps
+            .get(&identity.who.app)
+            .map(|app| app.origins.clone());
+        let none = Origins::Listed(Vec::new());
+        let origins = app.as_ref().unwrap_or(&none);
+        let result = match origin::check(self.caller, &self.head.method, origins)
+            .and_then(|()| self.take_budget(&identity))
+        {
+            Ok(()) => visitor::answer(self, identity, call, body).await,
+            Err(problem) => Err(problem),
+        };
+        Answered { result, app }
+    }
+
+    fn authenticate(&self, call: Call) -> Result<auth::Identity, Problem> {
+        // Only where a browser cannot set headers.
+        let in_query = matches!(call, Call::SessionEvents | Call::AllEvents)
+            .then(|| query::value(self.head.uri.query(), "access_token"))
+            .flatten();
+        let token = auth::bearer(&self.head.headers, in_query.as_deref())?;
+        auth::check(token, &self.config.main.apps)
+    }
+
+    fn take_budget(&self, identity: &auth::Identity) -> Result<(), Problem> {
+        let limits = &self.config.main.limits;
+        self.edge.budgets.take_request(
+            &identity.who,
+            limits.visitor_requests_per_second,
+            limits.visitor_burst,
+            Instant::now(),
+        )
+    }
+}
+
+/// Runs what must not be torn when the client goes away.
+///
+/// # Errors
+/// The work's own, or `overloaded` if it broke.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let task = tokio::spawn(work.in_current_span());
+    task.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request broke");
+        Err(Problem::new(
+            Slug::Overloaded,
+            "the request broke inside the gateway",
+        ))
+    })
+}
+
+/// A label of a closed list, whatever clients send.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Names requests that come without a name.
+struct RequestIds {
+    run: String,
+    next: AtomicU64,
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        let run = uuid::Uuid::now_v7().simple().to_string();
+        Self {
+            run: run[..16].to_owned(),
+            next: AtomicU64::new(1),
+        }
+    }
+}
+
+impl RequestIds {
+    /// The client's `X-Request-Id` if it can be echoed, else a new one.
+    fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        if let Some(given) = headers.get("x-request-id")
+            && (1..=128).contains(&given.len())
+            && given.as_bytes().iter().all(u8::is_ascii_graphic)
+        {
+            return given.clone();
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::from_str(&format!("{}-{number:x}", self.run))
+            .unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_echoed_or_made() {
+        let ids = RequestIds::default();
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", HeaderValue::from_str(value).unwrap());
+            ids.of(&headers)
+        };
+        assert_eq!(with("abc-1"), "abc-1");
+        assert_ne!(with("has blanks"), "has blanks");
+        assert_ne!(with(&"x".repeat(129)), "x".repeat(129).as_str());
+        let made = ids.of(&HeaderMap::new());
+        assert_ne!(made, ids.of(&HeaderMap::new()));
+    }
+}

@@ -606,6 +606,7 @@ struct Random {
 }
 
 impl Random {
+    #[expect(clippy::print_stderr, reason = "whoever repeats a run needs it")]
     fn seeded() -> Self {
         let chosen = std::env::var("KEFU_SEED").ok();
         let seed = chosen

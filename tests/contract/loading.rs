@@ -250,7 +250,11 @@ fn a_library_without_the_exported_symbol_is_refused() {
 #[test]
 fn another_module_layout_is_refused() {
     let refusal = Place::new().refusal(&bytes(CHAOS_OTHER_LAYOUT));
-    assert!(matches!(refusal, Refusal::OtherLayout { .. }), "{refusal}");
+    let Refusal::OtherLayout { found, .. } = &refusal else {
+        panic!("{refusal}")
+    };
+    assert!(found.starts_with("mismatched type: "), "{found}");
+    assert!(found.contains("OtherModule"), "{found}");
     // Nothing of the refused file is left behind in the checker.
     let place = Place::new();
     place.load(&place.put(CHAOS, &bytes(CHAOS)));

@@ -142,24 +142,41 @@ fn entry(sha256: &str) -> Arc<Mutex<Loaded>> {
 }
 
 fn other_layout(error: &LibraryError) -> Refusal {
-    const ENOUGH: usize = 2_000;
-    let lines = error.to_string();
-    let mut found = String::new();
-    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if found.len() + line.len() > ENOUGH {
-            found.push_str(" …");
-            break;
-        }
-        if !found.is_empty() {
-            found.push_str("; ");
-        }
-        found.push_str(line);
-    }
+    let text = error.to_string();
+    let differences = differences(&text);
+    let found = if differences.is_empty() {
+        let words: Vec<_> = text.split_whitespace().collect();
+        words.join(" ")
+    } else {
+        differences.join("; ")
+    };
     Refusal::OtherLayout {
         expected: CONTRACT,
-        found,
+        found: found.chars().take(ENOUGH).collect(),
     }
 }
+
+/// The layout checker prints both layouts in full; what differs stands in
+/// blocks of `Error:`, `Expected:` and `Found:` between them.
+fn differences(text: &str) -> Vec<String> {
+    text.split("\nError:")
+        .skip(1)
+        .filter_map(|block| {
+            let (what, rest) = block.split_once("\nExpected:\n")?;
+            let (expected, rest) = rest.split_once("\nFound:\n")?;
+            let (expected, found) = (first_line(expected), first_line(rest));
+            Some(format!("{}: {expected} became {found}", what.trim()))
+        })
+        .collect()
+}
+
+fn first_line(text: &str) -> &str {
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+/// Characters of the checker's words that an operator is shown.
+const ENOUGH: usize = 1_000;
 
 /// One loaded plug-in: code in memory that nobody has opened yet.
 pub struct Module {

@@ -124,8 +124,9 @@ pub enum Stamp {
         place: Place,
     },
     /// `webhook-id`, `webhook-timestamp` and `webhook-signature` of the
-    /// Standard Webhooks specification. The id is the call's, so that it is
-    /// the same at each attempt and the receiver can drop repeats.
+    /// Standard Webhooks specification. The id is the call's own id, the same
+    /// at each attempt, so that the receiver can drop repeats: a call with this
+    /// stamp needs an id that is unique everywhere (`Session::fresh_id`).
     StandardWebhooks {
         /// The setting that holds the secret (`whsec_…`) or a list of them;
         /// the first one signs.

@@ -35,8 +35,7 @@ pub struct OutboxEntry {
 }
 
 impl OutboxEntry {
-    /// An id that is the same at every attempt, by which the receiver can drop
-    /// repeats.
+    /// Its name among all entries, for logs.
     pub fn delivery_id(&self) -> String {
         format!("{}.{}", self.session, self.number)
     }

@@ -47,7 +47,7 @@ impl Try<'_> {
         // First, so that no token is fetched for what may not leave.
         check(&request, self.account)?;
         let secrets = self.fetch_tokens(&request).await?;
-        let id = self.entry.delivery_id();
+        let id = self.entry.call.id.as_str().to_owned();
         fill(&mut request, self.account, &secrets, &id)?;
         self.mark().await?;
         let limits = &self.account.provider.limits;

@@ -204,6 +204,7 @@ async fn each_attempt_is_prepared_and_signed_anew_under_the_same_id() {
         ..Plan::default()
     });
     let mut call = entry("s", 7, vendor.url("/"));
+    call.call.id = "unique".into();
     call.call.prepare = true;
     call.call.request.body = b"see /media/1".to_vec();
     call.media = vec!["/media/1".into()];
@@ -220,7 +221,7 @@ async fn each_attempt_is_prepared_and_signed_anew_under_the_same_id() {
             .collect()
     };
     assert_eq!(header("x-attempt"), ["1", "2", "3"]);
-    assert_eq!(header("webhook-id"), ["s.7", "s.7", "s.7"]);
+    assert_eq!(header("webhook-id"), ["unique", "unique", "unique"]);
     assert!(
         header("webhook-signature")
             .iter()

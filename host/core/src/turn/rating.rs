@@ -24,15 +24,11 @@ impl Turn<'_> {
         let answers = invited
             .as_ref()
             .is_some_and(|invited| invited.target == evaluation.target);
-        let possible = match self.record.state {
-            SessionState::Opening => false,
-            SessionState::Unattended => self.record.rating.exit_waits && answers,
-            SessionState::Ended if invited.is_none() => return Err(over()),
-            SessionState::Robot
-            | SessionState::Queued
-            | SessionState::Human
-            | SessionState::Ended => answers || self.may_rate_unasked(evaluation.target),
-        };
+        if self.record.is_over() && invited.is_none() {
+            return Err(over());
+        }
+        let possible =
+            self.takes_ratings() && (answers || self.may_rate_unasked(evaluation.target));
         if !possible {
             return Err(Problem::new(
                 Slug::NotInvited,
@@ -70,6 +66,12 @@ impl Turn<'_> {
                 Problem::new(Slug::NotInvited, "there is no invitation to decline")
             });
         };
+        if !self.takes_ratings() {
+            return Err(Problem::new(
+                Slug::NotInvited,
+                "nobody is there to be rated now",
+            ));
+        }
         let target = invited.target;
         self.record.rating.declined.push(target);
         self.log(EventBody::EvaluationSubmitted(EvaluationResult::Declined {
@@ -177,6 +179,18 @@ impl Turn<'_> {
         self.changed = true;
         if exit_waited && !self.record.is_over() {
             self.see_off();
+        }
+    }
+
+    /// Whether a rating can be taken at all in this state.
+    fn takes_ratings(&self) -> bool {
+        match self.record.state {
+            SessionState::Opening => false,
+            SessionState::Unattended => self.record.rating.exit_waits,
+            SessionState::Robot
+            | SessionState::Queued
+            | SessionState::Human
+            | SessionState::Ended => true,
         }
     }
 

@@ -1,0 +1,11 @@
+//! Turns as scripts: an input, and everything that came of it in order. A line
+//! that a script does not name fails it.
+#![allow(clippy::unwrap_used, reason = "what cannot be built is a failed test")]
+
+#[path = "../visit/mod.rs"]
+mod visit;
+
+mod course;
+mod opening;
+mod properties;
+mod rating;

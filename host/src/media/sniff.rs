@@ -148,7 +148,7 @@ mod tests {
             ("application/pdf", PNG, "image/png, not the claimed"),
             ("text/plain", &b"a\0b"[..], "not the plain text"),
             ("image/png", b"hello", "no kind that is known"),
-            ("application/x-msdownload", b"MZ\x90\0", "not taken here"),
+            ("application/x-msdownload", b"MZ\x90\0", "not the claimed"),
         ] {
             let refused = settle(claim, head, &rules()).unwrap_err();
             assert!(refused.contains(expected), "{claim}: {refused}");

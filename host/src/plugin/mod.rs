@@ -12,7 +12,8 @@
 //! | [`loader`] | the private copy in memory, and whether its contract is ours |
 //! | [`generation`] | one opened adapter of a loaded copy |
 //! | [`guard`] | size limits, counted faults, quarantine, the clock of a call |
-//! | [`registry`] | which generation serves a provider, and why none does |
+//! | [`registry`] | the way from a provider's configuration to a generation |
+//! | [`slot`] | what serves a provider, what served before, how it is doing |
 //!
 //! Invariants: the dynamic loader never sees a path that an operator can
 //! write to; what was loaded is never unloaded; nothing an adapter answers
@@ -25,6 +26,7 @@ pub mod guard;
 pub mod image;
 pub mod loader;
 pub mod registry;
+pub mod slot;
 mod status;
 
 pub use error::{LoadError, Refusal};
@@ -32,5 +34,6 @@ pub use generation::{Fault, FaultKind, Generation, OpenFault, OutputLimits};
 pub use guard::{CallClock, CallKind, CallObserver, Guarded, Health, Running, Tolerance};
 pub use image::Image;
 pub use loader::{Loader, Module};
-pub use registry::{Availability, BringUpError, Registry, Slot};
+pub use registry::{BringUpError, Registry};
+pub use slot::{Availability, Slot};
 pub use status::{LastError, ProviderStatus};

@@ -12,7 +12,7 @@ use std::{
 use kefu_plugin_api::{ids::ProviderId, time::Timestamp};
 use serde::Serialize;
 
-use super::{FaultKind, registry::Availability};
+use super::{Availability, FaultKind};
 
 /// One provider, as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -124,7 +124,7 @@ pub(crate) fn write(
             .with_context(|| format!("copying {file}"))?;
     }
     for (path, text) in [
-        (dir.join("kefu.toml"), main_file(secrets)),
+        (dir.join("kefu.toml"), main_file(secrets, &vendors.app)),
         (
             providers.join("zhichi.toml"),
             zhichi_file(secrets, &vendors.zhichi),
@@ -160,7 +160,7 @@ pub(crate) fn connect(addresses: &Addresses) -> Result<()> {
     Ok(())
 }
 
-fn main_file(secrets: &Secrets) -> String {
+fn main_file(secrets: &Secrets, page: &str) -> String {
     format!(
         r#"# Made by `cargo xtask demo`, anew for every run. 由 `cargo xtask demo` 生成，每次运行重新生成。
 
@@ -179,7 +179,7 @@ dir = "adapters"
 
 [apps.{APP}]
 secret = "{app}"
-origins = ["*"]
+origins = ["{page}"]
 
 # Half of the visitors here, half there; each stays where it was sent.
 # 访客各半分流，同一访客始终在同一平台。
@@ -271,7 +271,7 @@ mod tests {
         assert_ne!(one.app, two.app);
         assert_ne!(one.app, one.admin);
         for text in [
-            main_file(&one),
+            main_file(&one, "http://127.0.0.1:3"),
             zhichi_file(&one, "http://127.0.0.1:1"),
             jiaxin_file(&one, "http://127.0.0.1:2"),
         ] {
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_desks_that_are_told_are_the_desks_that_exist() -> Result<()> {
-        let file: toml::Table = main_file(&Secrets::fresh()?).parse()?;
+        let file: toml::Table = main_file(&Secrets::fresh()?, "http://127.0.0.1:3").parse()?;
         let mut configured: Vec<&str> = file["desks"]
             .as_table()
             .into_iter()

@@ -52,7 +52,7 @@ pub enum Command {
     },
     /// Change the profile.
     Profile {
-        /// The whole new profile.
+        /// What changes of it; what is not named stays as it was.
         visitor: Visitor,
     },
     /// Be here again.

@@ -2,7 +2,7 @@
 
 use kefu_plugin_api::{
     capability::{Exit, SessionState},
-    event::Event,
+    event::{Event, Visitor},
     ids::MessageId,
     message::{Content, Message, Sender, SenderKind},
 };
@@ -44,6 +44,7 @@ impl Turn<'_> {
                 if self.record.is_over() {
                     return Err(over());
                 }
+                let visitor = changed(&self.record.visitor, visitor);
                 self.record.visitor = visitor.clone();
                 self.changed = true;
                 if self.record.state == SessionState::Opening {
@@ -209,4 +210,43 @@ impl Turn<'_> {
 /// The session is over.
 pub(super) fn over() -> Problem {
     Problem::new(Slug::SessionEnded, "the session has ended; open a new one")
+}
+
+/// A profile with what a change names; everything else stays as it was.
+fn changed(before: &Visitor, change: Visitor) -> Visitor {
+    let mut after = before.clone();
+    after.name = change.name.or(after.name);
+    after.portrait = change.portrait.or(after.portrait);
+    after.fields.extend(change.fields);
+    after.custom.extend(change.custom);
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_profile_leaves_the_rest_as_it_was() {
+        let field = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let before = Visitor {
+            id: "v1".into(),
+            name: Some("Wang".into()),
+            fields: [field("city", "北京"), field("qq", "1")].into(),
+            ..Visitor::default()
+        };
+        let change = Visitor {
+            id: "v1".into(),
+            portrait: Some("https://a.example/p.png".into()),
+            fields: [field("qq", "2")].into(),
+            ..Visitor::default()
+        };
+        let after = changed(&before, change);
+        assert_eq!(after.name.as_deref(), Some("Wang"));
+        assert_eq!(after.portrait.as_deref(), Some("https://a.example/p.png"));
+        assert_eq!(
+            after.fields,
+            [field("city", "北京"), field("qq", "2")].into()
+        );
+    }
 }

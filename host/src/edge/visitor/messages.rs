@@ -107,7 +107,7 @@ mod tests {
             height: None,
         };
         let found = own_media(&mut content, &media, &who).unwrap();
-        assert_eq!(found, [plain.clone()]);
+        assert_eq!(found, std::slice::from_ref(&plain));
         assert!(matches!(content, Content::Image { url, .. } if url == plain));
     }
 

@@ -24,13 +24,24 @@ pub(super) async fn change(visit: &Visit<'_>, body: &Bytes) -> Result<Response<B
     Ok(respond::accepted())
 }
 
-/// The profile that a body describes at `place`. What the token says about name
+/// The profile of a visitor who opens a session. What the token says about name
 /// and picture stands where the body says nothing.
-pub(super) fn read(
+pub(super) fn whole(
     said: &Map<String, Value>,
     place: &str,
     identity: &Identity,
 ) -> Result<Visitor, Problem> {
+    let mut visitor = read(said, place, identity)?;
+    visitor.name = visitor
+        .name
+        .or_else(|| identity.name.clone())
+        .or_else(|| visitor.fields.get("nick_name").cloned());
+    visitor.portrait = visitor.portrait.or_else(|| identity.portrait.clone());
+    Ok(visitor)
+}
+
+/// What a body says at `place`, and nothing else.
+fn read(said: &Map<String, Value>, place: &str, identity: &Identity) -> Result<Visitor, Problem> {
     let mut visitor = Visitor {
         id: identity.who.visitor.clone(),
         ..Visitor::default()
@@ -61,11 +72,6 @@ pub(super) fn read(
             format!("{size} bytes beyond the known fields; at most {MAX_CUSTOM}"),
         ));
     }
-    visitor.name = visitor
-        .name
-        .or_else(|| identity.name.clone())
-        .or_else(|| visitor.fields.get("nick_name").cloned());
-    visitor.portrait = visitor.portrait.or_else(|| identity.portrait.clone());
     Ok(visitor)
 }
 
@@ -224,6 +230,6 @@ mod tests {
             portrait: Some("https://a.example/t.png".into()),
             expires_at: 0,
         };
-        read(said.as_object().unwrap(), "/visitor", &identity)
+        whole(said.as_object().unwrap(), "/visitor", &identity)
     }
 }

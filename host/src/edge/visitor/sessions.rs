@@ -54,7 +54,7 @@ pub(super) async fn open(visit: &Visit<'_>, body: &Bytes) -> Result<Response<Bod
         who: visit.identity.who.clone(),
         desk: DeskId::new(said.desk),
         group: said.group,
-        visitor: profile::read(&profile, "/visitor", &visit.identity)?,
+        visitor: profile::whole(&profile, "/visitor", &visit.identity)?,
         client: Client {
             platform: client.platform,
             app_version: client.app_version,

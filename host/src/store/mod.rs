@@ -165,7 +165,8 @@ pub struct Commit {
 pub enum Committed {
     /// It is on disk.
     Done,
-    /// Somebody else changed the session meanwhile; nothing was written.
+    /// Somebody else changed the session meanwhile, or the event of the inbox
+    /// was handled already; nothing was written.
     Conflict,
     /// The visitor has a session open at this desk; nothing was written.
     AlreadyOpen(SessionId),

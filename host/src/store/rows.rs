@@ -18,126 +18,26 @@ const ANSWERS_KEPT_MS: i64 = 48 * 3600 * 1000;
 /// Writes a turn. Whatever can be in the way is looked at before the first
 /// row changes, so that one refused commit spoils no other in the batch.
 pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Committed, StoreError> {
-    let failed = |error: rusqlite::Error| StoreError::new("write a turn", error);
-    let record = &commit.record;
-    let (app, visitor) = (record.app.as_str(), record.visitor.id.as_str());
-    if let Some((who, key, _)) = &commit.answered {
-        let taken = connection
-            .prepare_cached(
-                "SELECT 1 FROM answered WHERE app = ? AND visitor = ? AND target = ? AND key = ? AND expires > ?",
-            )
-            .and_then(|mut statement| {
-                statement.exists(params![
-                    who.app.as_str(),
-                    who.visitor,
-                    key.target,
-                    key.key,
-                    commit.now.unix_ms()
-                ])
-            })
-            .map_err(failed)?;
-        if taken {
-            return Ok(Committed::KeyTaken);
-        }
+    if let Some(refused) = in_the_way(connection, commit)? {
+        return Ok(refused);
     }
-    let due = record.next_due().map(Timestamp::unix_ms);
-    let bytes = to_bytes(record)?;
-    if commit.create {
-        let open: Option<String> = connection
-            .prepare_cached(
-                "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ?",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row(params![app, visitor, record.desk.as_str()], |row| {
-                        row.get(0)
-                    })
-                    .optional()
-            })
-            .map_err(failed)?;
-        if let Some(open) = open {
-            return Ok(Committed::AlreadyOpen(SessionId::new(open)));
-        }
-        run(
-            connection,
-            "INSERT INTO sessions (id, version, open, next_due, record) VALUES (?, ?, ?, ?, ?)",
-            params![
-                record.id.as_str(),
-                version(record.version),
-                !record.is_over(),
-                due,
-                bytes
-            ],
-        )?;
-        run(
-            connection,
-            "INSERT INTO visits (app, visitor, opened_at, session) VALUES (?, ?, ?, ?)",
-            params![app, visitor, record.opened_at.unix_ms(), record.id.as_str()],
-        )?;
-        if !record.is_over() {
-            run(
-                connection,
-                "INSERT INTO open_sessions (app, visitor, desk, session) VALUES (?, ?, ?, ?)",
-                params![app, visitor, record.desk.as_str(), record.id.as_str()],
-            )?;
-        }
+    let written = if commit.create {
+        create(connection, commit)?;
+        true
     } else {
-        let changed = run(
-            connection,
-            "UPDATE sessions SET version = ?, open = ?, next_due = ?, record = ? WHERE id = ? AND version = ?",
-            params![
-                version(record.version),
-                !record.is_over(),
-                due,
-                bytes,
-                record.id.as_str(),
-                version(record.version) - 1
-            ],
-        )?;
-        if changed == 0 {
-            return Ok(Committed::Conflict);
-        }
-        if record.is_over() {
-            run(
-                connection,
-                "DELETE FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ? AND session = ?",
-                params![app, visitor, record.desk.as_str(), record.id.as_str()],
-            )?;
-        }
+        update(connection, commit)?
+    };
+    if !written {
+        return Ok(Committed::Conflict);
     }
-    for event in &commit.events {
-        run(
-            connection,
-            "INSERT INTO events (session, seq, last, json) VALUES (?, ?, ?, ?)",
-            params![
-                record.id.as_str(),
-                version(event.seq),
-                event.last,
-                event.json.as_ref()
-            ],
-        )?;
-    }
-    for entry in &commit.calls {
-        run(
-            connection,
-            "INSERT INTO outbox (session, number, attempted, entry) VALUES (?, ?, 0, ?)",
-            params![record.id.as_str(), version(entry.number), to_bytes(entry)?],
-        )?;
-    }
-    for &number in &commit.finished {
-        run(
-            connection,
-            "DELETE FROM outbox WHERE session = ? AND number = ?",
-            params![record.id.as_str(), version(number)],
-        )?;
-    }
+    write_log_and_outbox(connection, commit)?;
     for Name { provider, key } in &commit.names {
         let (kind, name) = name_parts(key);
         run(
             connection,
             "INSERT INTO names (provider, kind, name, session) VALUES (?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET session = excluded.session",
-            params![provider.as_str(), kind, name, record.id.as_str()],
+            params![provider.as_str(), kind, name, commit.record.id.as_str()],
         )?;
     }
     if let Some(inbox) = commit.inbox {
@@ -161,6 +61,138 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Committ
         )?;
     }
     Ok(Committed::Done)
+}
+
+/// Why a turn cannot be written, as far as rows of others say so.
+fn in_the_way(connection: &Connection, commit: &Commit) -> Result<Option<Committed>, StoreError> {
+    let record = &commit.record;
+    if let Some((who, key, _)) = &commit.answered {
+        let taken = exists(
+            connection,
+            "SELECT 1 FROM answered WHERE app = ? AND visitor = ? AND target = ? AND key = ? AND expires > ?",
+            params![
+                who.app.as_str(),
+                who.visitor,
+                key.target,
+                key.key,
+                commit.now.unix_ms()
+            ],
+        )?;
+        if taken {
+            return Ok(Some(Committed::KeyTaken));
+        }
+    }
+    if let Some(inbox) = commit.inbox {
+        let waits = exists(
+            connection,
+            "SELECT 1 FROM inbox WHERE id = ?",
+            [version(inbox)],
+        )?;
+        if !waits {
+            // Handled already: it must not happen twice.
+            return Ok(Some(Committed::Conflict));
+        }
+    }
+    if !commit.create {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached(
+            "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ?",
+        )
+        .and_then(|mut statement| {
+            let place = params![record.app.as_str(), record.visitor.id, record.desk.as_str()];
+            statement
+                .query_row(place, |row| row.get::<_, String>(0))
+                .optional()
+        })
+        .map(|open| open.map(|open| Committed::AlreadyOpen(SessionId::new(open))))
+        .map_err(|error| StoreError::new("write a turn", error))
+}
+
+fn create(connection: &Connection, commit: &Commit) -> Result<(), StoreError> {
+    let record = &commit.record;
+    let (app, visitor) = (record.app.as_str(), record.visitor.id.as_str());
+    run(
+        connection,
+        "INSERT INTO sessions (id, version, open, next_due, record) VALUES (?, ?, ?, ?, ?)",
+        params![
+            record.id.as_str(),
+            version(record.version),
+            !record.is_over(),
+            record.next_due().map(Timestamp::unix_ms),
+            to_bytes(record)?
+        ],
+    )?;
+    run(
+        connection,
+        "INSERT INTO visits (app, visitor, opened_at, session) VALUES (?, ?, ?, ?)",
+        params![app, visitor, record.opened_at.unix_ms(), record.id.as_str()],
+    )?;
+    if !record.is_over() {
+        run(
+            connection,
+            "INSERT INTO open_sessions (app, visitor, desk, session) VALUES (?, ?, ?, ?)",
+            params![app, visitor, record.desk.as_str(), record.id.as_str()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether the session was in the version that the turn began with.
+fn update(connection: &Connection, commit: &Commit) -> Result<bool, StoreError> {
+    let record = &commit.record;
+    let changed = run(
+        connection,
+        "UPDATE sessions SET version = ?, open = ?, next_due = ?, record = ? WHERE id = ? AND version = ?",
+        params![
+            version(record.version),
+            !record.is_over(),
+            record.next_due().map(Timestamp::unix_ms),
+            to_bytes(record)?,
+            record.id.as_str(),
+            version(record.version) - 1
+        ],
+    )?;
+    if changed > 0 && record.is_over() {
+        run(
+            connection,
+            "DELETE FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ? AND session = ?",
+            params![
+                record.app.as_str(),
+                record.visitor.id,
+                record.desk.as_str(),
+                record.id.as_str()
+            ],
+        )?;
+    }
+    Ok(changed > 0)
+}
+
+fn write_log_and_outbox(connection: &Connection, commit: &Commit) -> Result<(), StoreError> {
+    let session = commit.record.id.as_str();
+    for event in &commit.events {
+        run(
+            connection,
+            "INSERT INTO events (session, seq, last, json) VALUES (?, ?, ?, ?)",
+            params![session, version(event.seq), event.last, event.json.as_ref()],
+        )?;
+    }
+    for entry in &commit.calls {
+        run(
+            connection,
+            "INSERT INTO outbox (session, number, attempted, entry) VALUES (?, ?, 0, ?)",
+            params![session, version(entry.number), to_bytes(entry)?],
+        )?;
+    }
+    for &number in &commit.finished {
+        run(
+            connection,
+            "DELETE FROM outbox WHERE session = ? AND number = ?",
+            params![session, version(number)],
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes the events of a callback, leaving out repeats.
@@ -264,6 +296,17 @@ fn run(
         .prepare_cached(sql)
         .and_then(|mut statement| statement.execute(values))
         .map_err(|error| StoreError::new("write", error))
+}
+
+fn exists(
+    connection: &Connection,
+    sql: &'static str,
+    values: impl rusqlite::Params,
+) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.exists(values))
+        .map_err(|error| StoreError::new("write a turn", error))
 }
 
 /// The database counts with signed numbers; ours never come near the end.

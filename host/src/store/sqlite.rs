@@ -1,6 +1,11 @@
 //! The store in one SQLite file, for a gateway that needs nothing else.
 
-use std::{fs, path::Path, sync::mpsc::Sender};
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    sync::mpsc::Sender,
+    thread::JoinHandle,
+};
 
 use kefu_core::{outbox::DeadLetter, session::Record, turn::Name};
 use kefu_plugin_api::{
@@ -22,9 +27,16 @@ use crate::{
 };
 
 /// Sessions in an SQLite file: one writer with group commit, many readers.
+///
+/// Dropping it waits until everything that was accepted is written.
 pub struct SqliteStore {
-    writer: Sender<Job>,
+    /// Taken only when the store is dropped.
+    writer: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
     readers: Readers,
+    /// Locked for as long as this gateway uses the file; freed by the system
+    /// however the gateway ends.
+    _lock: File,
 }
 
 impl SqliteStore {
@@ -39,23 +51,32 @@ impl SqliteStore {
             fs::create_dir_all(folder)
                 .map_err(|error| StoreError::new("make the store's folder", named(&error)))?;
         }
+        let lock = lock(path)?;
         let mut connection = Connection::open(path)
             .map_err(|error| StoreError::new("open the store", named(&error)))?;
         connection
             .busy_timeout(std::time::Duration::from_secs(5))
             .map_err(|error| StoreError::new("open the store", named(&error)))?;
-        schema::prepare(&mut connection)?;
+        schema::prepare(&mut connection)
+            .map_err(|error| StoreError::new(error.attempted, named(&error.cause)))?;
         connection.set_prepared_statement_cache_capacity(64);
+        let (writer, thread) = writer::start(connection, metrics)?;
         Ok(Self {
-            writer: writer::start(connection, metrics)?,
+            writer: Some(writer),
+            thread: Some(thread),
             readers: Readers::new(path),
+            _lock: lock,
         })
     }
 
     fn write(&self, job: Job) {
-        if let Err(lost) = self.writer.send(job) {
+        let lost = match &self.writer {
+            Some(writer) => writer.send(job).err().map(|lost| lost.0),
+            None => Some(job),
+        };
+        if let Some(lost) = lost {
             let stopped = || StoreError::new("write", "the writer has stopped");
-            match lost.0 {
+            match lost {
                 Job::Commit(_, done) => done(Err(stopped())),
                 Job::Receive(_, done) => done(Err(stopped())),
                 Job::MarkAttempted(.., done) | Job::Bury(.., done) | Job::Sweep(_, done) => {
@@ -63,6 +84,39 @@ impl SqliteStore {
                 }
             }
         }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        drop(self.writer.take());
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has nothing left to write.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes the file for this gateway alone: two writers would each believe what
+/// they have in memory.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |error: &dyn std::fmt::Display| {
+        StoreError::new("lock the store", format!("{}: {error}", path.display()))
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(failed(&"another gateway uses it; give each its own file"))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{
     sync::mpsc::{self, Receiver, Sender},
-    thread,
+    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -33,12 +33,16 @@ const BATCH: usize = 512;
 
 type Telling = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// Starts the threads. They end when the sender is dropped.
-pub(super) fn start(connection: Connection, metrics: Metrics) -> Result<Sender<Job>, StoreError> {
+/// Starts the threads. They end when the sender is dropped; the writing one,
+/// which is given back, has then written everything.
+pub(super) fn start(
+    connection: Connection,
+    metrics: Metrics,
+) -> Result<(Sender<Job>, JoinHandle<()>), StoreError> {
     let failed = |error: std::io::Error| StoreError::new("start the writer", error);
     let (jobs, todo) = mpsc::channel();
     let (results, told) = mpsc::channel::<(Vec<Telling>, Result<(), StoreError>)>();
-    thread::Builder::new()
+    let writer = thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || write_all(&connection, &todo, &results, &metrics))
         .map_err(failed)?;
@@ -52,7 +56,7 @@ pub(super) fn start(connection: Connection, metrics: Metrics) -> Result<Sender<J
             }
         })
         .map_err(failed)?;
-    Ok(jobs)
+    Ok((jobs, writer))
 }
 
 fn write_all(

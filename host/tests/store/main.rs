@@ -1,0 +1,9 @@
+//! The store: what every database under it must do, and what is asked of the
+//! SQLite file alone.
+#![allow(clippy::unwrap_used, reason = "what cannot be built is a failed test")]
+
+mod conformance;
+mod fixture;
+mod sqlite;
+
+conformance::conformance_of!(sqlite::place);

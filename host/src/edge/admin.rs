@@ -21,6 +21,7 @@ use super::{
     body::Body,
     listener::{Answering, Handler, Shutdown},
     operations::{Operations, ProviderReport},
+    request_id::RequestIds,
     respond,
 };
 use crate::telemetry::Metrics;
@@ -34,6 +35,7 @@ struct Inner {
     operations: Arc<dyn Operations>,
     metrics: Metrics,
     shutdown: Shutdown,
+    request_ids: RequestIds,
 }
 
 impl Admin {
@@ -50,6 +52,7 @@ impl Admin {
             operations,
             metrics,
             shutdown,
+            request_ids: RequestIds::default(),
         }))
     }
 }
@@ -87,8 +90,7 @@ impl Inner {
             let refused = respond::method_not_allowed(method.as_str(), "GET, HEAD");
             ("none", refused)
         };
-        let id = headers.get("x-request-id").cloned();
-        let id = id.unwrap_or(http::HeaderValue::from_static("-"));
+        let id = self.request_ids.name(headers);
         respond::add_common_headers(answer.headers_mut(), id);
         let status = answer.status().as_u16();
         self.metrics

@@ -42,6 +42,7 @@ mod public;
 mod query;
 mod range;
 mod rate;
+mod request_id;
 mod respond;
 mod routes;
 mod token;

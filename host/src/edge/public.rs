@@ -4,17 +4,9 @@
 //! headers. Deliberately holds no call itself. Invariant: every answer, refusal
 //! or not, leaves through [`Edge::answer`].
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, request::Parts as Head};
+use http::{Method, Request, Response, request::Parts as Head};
 use hyper::body::Incoming;
 use kefu_core::{
     config::{Config, Origins},
@@ -31,6 +23,7 @@ use super::{
     origin::{self, Caller},
     query,
     rate::Budgets,
+    request_id::RequestIds,
     respond,
     routes::{self, Call, Found},
     token, visitor, widget,
@@ -96,7 +89,7 @@ impl Edge {
     ) -> Response<Body> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
-        let request_id = self.request_ids.of(&head.headers);
+        let request_id = self.request_ids.name(&head.headers);
         let path = head.uri.path().to_owned();
         let found = routes::find(&head.method, &path);
         let pattern = match &found {
@@ -252,56 +245,5 @@ fn method_name(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
-    }
-}
-
-/// Names requests that come without a name.
-struct RequestIds {
-    run: String,
-    next: AtomicU64,
-}
-
-impl Default for RequestIds {
-    fn default() -> Self {
-        let run = uuid::Uuid::now_v7().simple().to_string();
-        Self {
-            run: run[..16].to_owned(),
-            next: AtomicU64::new(1),
-        }
-    }
-}
-
-impl RequestIds {
-    /// The client's `X-Request-Id` if it can be echoed, else a new one.
-    fn of(&self, headers: &HeaderMap) -> HeaderValue {
-        if let Some(given) = headers.get("x-request-id")
-            && (1..=128).contains(&given.len())
-            && given.as_bytes().iter().all(u8::is_ascii_graphic)
-        {
-            return given.clone();
-        }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{}-{number:x}", self.run))
-            .unwrap_or(HeaderValue::from_static("-"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_id_is_echoed_or_made() {
-        let ids = RequestIds::default();
-        let with = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-request-id", HeaderValue::from_str(value).unwrap());
-            ids.of(&headers)
-        };
-        assert_eq!(with("abc-1"), "abc-1");
-        assert_ne!(with("has blanks"), "has blanks");
-        assert_ne!(with(&"x".repeat(129)), "x".repeat(129).as_str());
-        let made = ids.of(&HeaderMap::new());
-        assert_ne!(made, ids.of(&HeaderMap::new()));
     }
 }

@@ -4,14 +4,16 @@
 //! decides nothing about requests. Invariant: every refusal is
 //! `application/problem+json` as RFC 9457 has it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use kefu_core::problem::{Problem, Slug};
+use kefu_core::problem::{FieldError, Problem, Slug};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::body::Body;
 
@@ -63,22 +65,15 @@ pub(crate) fn accepted() -> Response<Body> {
 /// A refusal.
 pub(crate) fn problem(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.slug.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut body = Map::new();
-    body.insert(
-        "type".into(),
-        format!("urn:kefu:problem:{}", problem.slug.as_str()).into(),
-    );
-    body.insert("title".into(), problem.slug.title().into());
-    body.insert("status".into(), status.as_u16().into());
-    body.insert("detail".into(), problem.detail.clone().into());
-    if !problem.errors.is_empty() {
-        let errors = serde_json::to_value(&problem.errors).unwrap_or_default();
-        body.insert("errors".into(), errors);
-    }
-    if let Some((name, value)) = &problem.extra {
-        body.insert((*name).to_owned(), value.clone());
-    }
-    let bytes = Value::Object(body).to_string();
+    let written = serde_json::to_vec(&Written {
+        kind: format!("urn:kefu:problem:{}", problem.slug.as_str()),
+        title: problem.slug.title(),
+        status: status.as_u16(),
+        detail: &problem.detail,
+        errors: &problem.errors,
+        extra: problem.extra.iter().cloned().collect(),
+    });
+    let bytes = written.expect("texts and numbers can be written as JSON");
     let mut answer = typed(status, "application/problem+json", bytes);
     let headers = answer.headers_mut();
     // Both of these are promised with every 429 and 503.
@@ -92,6 +87,20 @@ pub(crate) fn problem(problem: &Problem) -> Response<Body> {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     answer
+}
+
+/// A problem as it is sent.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(flatten)]
+    extra: BTreeMap<&'static str, Value>,
 }
 
 /// The refusal of a method, with those that are offered.

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use kefu_core::{
     command::MAX_SHORT,
+    log::SessionCard,
     problem::{Problem, Slug},
 };
 use kefu_plugin_api::{event::Client, ids::DeskId};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Visit, profile};
 use crate::{
@@ -81,6 +82,11 @@ pub(super) async fn open(visit: &Visit<'_>, body: &Bytes) -> Result<Response<Bod
     Ok(answer)
 }
 
+#[derive(Serialize)]
+struct List {
+    sessions: Vec<SessionCard>,
+}
+
 /// `GET /v1/sessions`
 pub(super) async fn list(visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
     let state = query::value(visit.ask.head.uri.query(), "state");
@@ -96,7 +102,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
     };
     let engine = &visit.ask.edge.parts.engine;
     let cards = engine.sessions(&visit.identity.who, only_open).await?;
-    Ok(respond::json(StatusCode::OK, &json!({"sessions": cards})))
+    Ok(respond::json(StatusCode::OK, &List { sessions: cards }))
 }
 
 /// `GET /v1/sessions/{session}`

@@ -31,6 +31,7 @@ pub struct App {
     delivery: Delivery,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
+    housekeeping: JoinHandle<()>,
     public: SocketAddr,
     admin: SocketAddr,
     grace: Duration,
@@ -112,11 +113,13 @@ impl App {
             )),
             tokio::spawn(edge::serve(admin, operators, limits, metrics, shutdown)),
         ];
+        let housekeeping = tokio::spawn(keep_house(engine.clone()));
         Ok(Self {
             engine,
             delivery,
             shutdown: trigger,
             listeners,
+            housekeeping,
             public: public_address,
             admin: admin_address,
             grace,
@@ -142,6 +145,7 @@ impl App {
     /// Whether everything ended in time; what did not goes on at the next
     /// start.
     pub async fn stop(self) -> bool {
+        self.housekeeping.abort();
         self.shutdown.stop();
         for listener in self.listeners {
             // It ends by itself when the grace is over; a panic in it was
@@ -185,6 +189,22 @@ fn take_up(engine: &Engine, delivery: &Delivery) -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// What is done now and then: counting, and forgetting what has lapsed.
+async fn keep_house(engine: Engine) {
+    let mut every = tokio::time::interval(COUNT_EVERY);
+    for round in 0_u64.. {
+        every.tick().await;
+        engine.count();
+        if round % SWEEP_EVERY_ROUNDS == 0 {
+            engine.sweep();
+        }
+    }
+}
+
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// Once an hour.
+const SWEEP_EVERY_ROUNDS: u64 = 720;
 
 async fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)

@@ -141,6 +141,7 @@ impl Engine {
         // Set once, at start; a second call would be a fault of the caller
         // and changes nothing.
         let _ = shared.carrier.set(Box::new(carrier));
+        shared.metrics.outbox_entered(unsent.len());
         shared
             .metrics
             .sessions_found_open(shared.store.open_count()?);
@@ -273,9 +274,9 @@ impl Engine {
         }
     }
 
-    /// How many sessions are in memory.
-    pub fn sessions_in_memory(&self) -> usize {
-        self.0.dispatcher.len()
+    /// Counts what is in memory.
+    pub fn count(&self) {
+        self.0.metrics.sessions_in_memory(self.0.dispatcher.len());
     }
 
     /// Forgets keys of repeated requests and events that have lapsed.

@@ -180,6 +180,8 @@ fn commit(
         (who, key, answered)
     });
     let record = Arc::new(record);
+    let (entered, left) = (calls.len(), finished.len());
+    let given_up = dead.as_ref().map(|letter| letter.provider.clone());
     let commit = Commit {
         record: Record::clone(&record),
         create,
@@ -201,6 +203,11 @@ fn commit(
             let ended = match result {
                 Ok(Committed::Done) => {
                     shared.committed(&slot, &record, create);
+                    shared.metrics.outbox_entered(entered);
+                    shared.metrics.outbox_left(left);
+                    if let Some(provider) = given_up {
+                        shared.metrics.dead_letter(&provider, "call");
+                    }
                     shared.publish(&record, events, typing);
                     shared.carry(calls);
                     Ended::Ran { reply, record }

@@ -1,5 +1,7 @@
 //! Ends calls: what delivery tells of them becomes a turn.
 
+use std::time::Duration;
+
 use kefu_core::{
     outbox::{Finished, OutboxEntry},
     turn::Input,
@@ -10,7 +12,7 @@ use tokio::sync::oneshot;
 use super::Engine;
 use crate::{
     session::{
-        Settling,
+        Settling, clock,
         dispatcher::{Ended, TurnJob, What},
     },
     store::StoreError,
@@ -45,10 +47,19 @@ impl Engine {
             ended => ended,
         };
         match ended {
-            Ended::Ran { .. } | Ended::Gone => Settling::Done,
+            Ended::Ran { .. } | Ended::Gone => {
+                self.count_end(entry);
+                Settling::Done
+            }
             Ended::RenewToken(name) => Settling::RenewToken(name),
             other => Settling::Later(self.problem(other).detail),
         }
+    }
+
+    fn count_end(&self, entry: &OutboxEntry) {
+        let took = clock::now().since_ms(entry.created_at);
+        let took = Duration::from_millis(u64::try_from(took).unwrap_or(0));
+        self.0.metrics.delivered(took);
     }
 
     /// Asks the adapter for the form of an attempt.

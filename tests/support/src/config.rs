@@ -27,7 +27,7 @@ pub const APP: &str = "demo";
 pub struct Config {
     main: Table,
     providers: BTreeMap<String, Table>,
-    raw: BTreeMap<String, String>,
+    raw: BTreeMap<String, Vec<u8>>,
     secret: String,
     admin_token: String,
 }
@@ -92,11 +92,12 @@ impl Config {
         self
     }
 
-    /// Writes `text` as it is to `path` (relative to the main file), in place
-    /// of whatever would have been written there.
+    /// Writes `content` as it is to `path` (relative to the main file), in
+    /// place of whatever would have been written there.
     #[must_use]
-    pub fn with_raw_file(mut self, path: &str, text: &str) -> Self {
-        self.raw.insert(path.to_owned(), text.to_owned());
+    pub fn with_raw_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.raw
+            .insert(path.to_owned(), content.as_ref().to_owned());
         self
     }
 
@@ -125,15 +126,15 @@ impl Config {
 
     /// Writes all files below `dir`, the main file as `kefu.toml`.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        write(&dir.join("kefu.toml"), &self.main_text())?;
+        write(&dir.join("kefu.toml"), self.main_text().as_bytes())?;
         for id in self.providers.keys() {
             write(
                 &dir.join("providers").join(format!("{id}.toml")),
-                &self.provider_text(id),
+                self.provider_text(id).as_bytes(),
             )?;
         }
-        for (path, text) in &self.raw {
-            write(&dir.join(path), text)?;
+        for (path, content) in &self.raw {
+            write(&dir.join(path), content)?;
         }
         Ok(())
     }
@@ -172,13 +173,13 @@ fn merge(target: &mut Table, from: Table) {
 
 /// Through a neighbour file and a rename, so that a watching gateway never
 /// reads half a file.
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = path
         .parent()
         .context("a configuration file lies in a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let fresh = path.with_extension("new");
-    std::fs::write(&fresh, text)
+    std::fs::write(&fresh, content)
         .and_then(|()| std::fs::rename(&fresh, path))
         .with_context(|| format!("writing {}", path.display()))
 }

@@ -189,7 +189,7 @@ async fn launch(dir: &Path, ports: (u16, u16)) -> Result<Process> {
 /// A port that nothing listens on, below the range the system takes for
 /// outgoing connections: while a killed gateway is away, no connection of a
 /// client can be given its port.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     static STEP: AtomicU32 = AtomicU32::new(0);
     let (first, count) = (12_000_u32, 20_000_u32);
     let start = std::process::id().wrapping_mul(7_919);

@@ -12,21 +12,26 @@
 //! | [`gateway`] | a gateway to start, stop, kill and start again |
 //! | [`config`] | the configuration that gateway is given |
 //! | [`simulators`] | both vendors, switchable while they run |
+//! | [`stage`], [`chat`] | all of it at once, and conversations on it from both ends |
 //! | [`events`], [`sse`] | a session's log, as a list and as a stream |
+//! | [`media`] | small files to upload |
 //! | [`token`] | visitor tokens, good and bad |
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
 
+pub mod chat;
 pub mod config;
 pub mod events;
 pub mod gateway;
 pub mod http;
+pub mod media;
 pub mod plugins;
 mod process;
 pub mod simulators;
 pub mod sse;
+pub mod stage;
 pub mod token;
 pub mod visitor;
 pub mod wait;

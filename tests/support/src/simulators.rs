@@ -24,6 +24,16 @@ pub enum Vendor {
     Jiaxin,
 }
 
+impl Vendor {
+    /// Its name as provider, and of the desk that it serves alone.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zhichi => "zhichi",
+            Self::Jiaxin => "jiaxin",
+        }
+    }
+}
+
 /// Running simulators.
 pub struct Simulators {
     process: Process,
@@ -191,6 +201,20 @@ impl Simulators {
             .await?
             .expect(200)?
             .json()
+    }
+
+    /// Adds a fault (`POST /control/faults`).
+    pub async fn fault(&self, vendor: Vendor, fault: &Value) -> Result<()> {
+        let request = self.request(vendor, Method::POST, "/control/faults");
+        request.json(fault).send().await?.expect(201)?;
+        Ok(())
+    }
+
+    /// Removes every fault.
+    pub async fn clear_faults(&self, vendor: Vendor) -> Result<()> {
+        let request = self.request(vendor, Method::DELETE, "/control/faults");
+        request.send().await?.expect(204)?;
+        Ok(())
     }
 
     /// Waits until a `GET` of this path at a vendor yields something that

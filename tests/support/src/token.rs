@@ -1,11 +1,16 @@
 //! Visitor tokens, made as an application's server makes them.
 //!
-//! Owns the claims. A test may sign claims that a gateway must refuse: another
-//! app, another secret, an end in the past.
+//! Owns the claims, and the signature by which RongCloud's server SDKs ask for
+//! a token. A test may sign claims that a gateway must refuse: another app,
+//! another secret, an end in the past.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use jsonwebtoken::Algorithm;
 
 /// What a visitor token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,9 +42,40 @@ impl Claims {
     /// # Panics
     /// Never in practice: such claims always have a JSON form.
     pub fn sign(&self, secret: &str) -> String {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        encode(&Header::default(), self, &key).expect("claims of text and numbers can be signed")
+        self.sign_by(Algorithm::HS256, secret)
     }
+
+    /// As [`Claims::sign`], by another algorithm.
+    ///
+    /// # Panics
+    /// When the algorithm needs a key pair.
+    pub fn sign_by(&self, algorithm: Algorithm, secret: &str) -> String {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let header = Header::new(algorithm);
+        encode(&header, self, &key).expect("claims of text and numbers can be signed")
+    }
+
+    /// These claims under the header `{"alg":"none"}`, without a signature.
+    ///
+    /// # Panics
+    /// Never in practice: such claims always have a JSON form.
+    pub fn unsigned(&self) -> String {
+        let claims = serde_json::to_vec(self).expect("claims of text and numbers are JSON");
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        format!(
+            "{}.{}.",
+            part(br#"{"alg":"none","typ":"JWT"}"#),
+            part(&claims)
+        )
+    }
+}
+
+/// The header `Signature` of RongCloud's server API: SHA-1 of secret, nonce and
+/// timestamp, in hexadecimal.
+pub fn server_signature(secret: &str, nonce: &str, timestamp: &str) -> String {
+    use sha1::Digest as _;
+    let digest = sha1::Sha1::digest(format!("{secret}{nonce}{timestamp}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Seconds since 1970.
@@ -52,6 +88,13 @@ pub fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_signature_is_the_documented_one() {
+        // SHA-1 of "abc", from its standard.
+        let digest = "a9993e364706816aba3e25717850c26c9cd0d89d";
+        assert_eq!(server_signature("a", "b", "c"), digest);
+    }
 
     #[test]
     fn a_token_is_a_jwt_that_only_its_secret_verifies() {

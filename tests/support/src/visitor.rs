@@ -83,6 +83,18 @@ impl Visitor {
         answer.json()
     }
 
+    /// Opens a session that was not open, and waits for the vendor's
+    /// handshake.
+    pub async fn open_and_wait(&self, body: &Value) -> Result<Value> {
+        let request = self.post("/v1/sessions", body);
+        let answer = request
+            .header("prefer", "wait=20")
+            .send()
+            .await?
+            .expect(201)?;
+        answer.json()
+    }
+
     /// The session as it stands.
     pub async fn session(&self, session: &str) -> Result<Value> {
         self.request(Method::GET, &format!("/v1/sessions/{session}"))

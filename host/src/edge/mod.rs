@@ -18,7 +18,7 @@
 //!
 //! How it is started, for each of the two listeners:
 //!
-//! ```ignore
+//! ```text
 //! let (trigger, shutdown) = edge::shutdown_signal();
 //! let public = edge::Public::new(edge::Parts { …, shutdown: shutdown.clone() });
 //! let limits = edge::Limits::from(&config.main.server.limits);

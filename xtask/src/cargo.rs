@@ -106,6 +106,29 @@ pub(crate) fn build<S: AsRef<str>>(args: &[S]) -> Result<Vec<Artifact>> {
         .collect()
 }
 
+/// The names of the tests that a test program would run with these arguments.
+/// Cargo takes a program without tests for a success; callers look before.
+pub(crate) fn list_tests(target: &str, args: &[&str]) -> Result<Vec<String>> {
+    let list = [
+        "test",
+        "--quiet",
+        "--workspace",
+        "--test",
+        target,
+        "--",
+        "--list",
+        "--format",
+        "terse",
+    ];
+    let mut command = cargo(&[list.as_slice(), args].concat());
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("listing the tests of {target}"))?;
+    if !output.status.success() {
+        bail!("{} ended with {}", describe(&command), output.status);
+    }
+    Ok(test_names(&String::from_utf8_lossy(&output.stdout)))
+}
+
 /// What cargo knows about the workspace and its dependencies on this platform.
 pub(crate) fn metadata() -> Result<&'static Value> {
     static METADATA: OnceLock<Result<Value, String>> = OnceLock::new();
@@ -142,6 +165,13 @@ fn read_metadata() -> Result<Value> {
         bail!("{} ended with {}", describe(&command), output.status);
     }
     serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")
+}
+
+fn test_names(listed: &str) -> Vec<String> {
+    let names = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    names.map(str::to_owned).collect()
 }
 
 fn describes_this_package(name: &str) -> bool {
@@ -198,6 +228,13 @@ mod tests {
         );
         assert_eq!(read, Some(expected));
         assert_eq!(artifact(&json!({"reason": "build-finished"})), None);
+    }
+
+    #[test]
+    fn only_lines_that_name_a_test_are_counted() {
+        let listed = "crash::soak_kills: test\n\n1 test, 0 benchmarks\n";
+        assert_eq!(test_names(listed), ["crash::soak_kills"]);
+        assert!(test_names("").is_empty());
     }
 
     #[test]

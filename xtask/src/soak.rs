@@ -9,8 +9,8 @@
 use crate::args::SoakOptions;
 use crate::cargo::{self, cargo};
 use crate::products;
-use anyhow::{Context, Result, bail};
-use std::process::{Command, Stdio};
+use anyhow::{Result, bail};
+use std::process::Command;
 use std::time::Instant;
 
 /// Builds what the tests need and runs them.
@@ -19,7 +19,7 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     let programs = products::build_workspace()?;
     let plugins = products::build_all_plugins()?;
     let filter = options.only.as_deref().unwrap_or(PREFIX);
-    let tests = list(filter)?;
+    let tests = cargo::list_tests("e2e", &[filter, "--ignored"])?;
     if tests.is_empty() {
         bail!("no ignored test of e2e has {filter:?} in its name, so there is nothing to count");
     }
@@ -44,45 +44,9 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     Ok(())
 }
 
-/// The names of the tests that a filter picks. Cargo takes a filter that picks
-/// nothing for a success; a count of nothing is none here.
-fn list(filter: &str) -> Result<Vec<String>> {
-    let mut command = e2e(&[filter, "--ignored", "--list", "--format", "terse"]);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("listing the tests of e2e")?;
-    if !output.status.success() {
-        bail!("{} ended with {}", cargo::describe(&command), output.status);
-    }
-    Ok(names(&String::from_utf8_lossy(&output.stdout)))
-}
-
-fn names(listed: &str) -> Vec<String> {
-    listed
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"))
-        .map(str::to_owned)
-        .collect()
-}
-
 fn e2e(args: &[&str]) -> Command {
     cargo(&[&["test", "--workspace", "--test", "e2e", "--"], args].concat())
 }
 
 /// What the names of these tests begin with.
 const PREFIX: &str = "soak_";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_lines_that_name_a_test_are_counted() {
-        assert_eq!(
-            names("crash::soak_kills: test\n\n1 test, 0 benchmarks\n"),
-            ["crash::soak_kills"]
-        );
-        assert!(names("").is_empty());
-    }
-}

@@ -112,7 +112,7 @@
     h2, p, fieldset { margin: 0; padding: 0; border: 0; font-size: 1rem; }
     button, input, textarea { font: inherit; color: inherit; }
     button, .chip, .choices label { min-width: 44px; min-height: 44px; padding: 0 .7rem; border: 0 solid var(--accent); border-radius: 22px; background: none; cursor: pointer; }
-    button:disabled { opacity: .5; }
+    [aria-busy] { opacity: .5; }
     :focus-visible, .choices label:has(:focus-visible) { outline: 3px solid currentColor; outline-offset: -3px; }
     svg { width: 22px; fill: none; stroke: currentColor; stroke-width: 1.8; display: block; margin: auto; }
     .launcher, .panel { position: fixed; right: 20px; bottom: 20px; z-index: var(--kefu-z, 999999); box-shadow: 0 0 30px #0004; }
@@ -393,9 +393,10 @@
 
     get #path() { return pathOf(this.#session.id); }
 
-    /** Runs a visitor's command with its button disabled, and says what went wrong. */
+    /** Runs a visitor's command once, and says what went wrong. A button that were disabled would lose the focus. */
     async #command(control, call, body = {}) {
-      control.disabled = true;
+      if (control.ariaBusy) return undefined;
+      control.ariaBusy = true;
       this.#alert();
       try {
         await this.#post(call, body);
@@ -404,7 +405,7 @@
         this.#report(problem);
         return false;
       } finally {
-        control.disabled = false;
+        control.ariaBusy = null;
       }
     }
 
@@ -417,7 +418,9 @@
       try {
         if (value) window[store].setItem(this.#slot, value);
         else window[store].removeItem(this.#slot);
-      } catch { /* a page without storage starts afresh each time */ }
+      } catch {
+        // A page without storage starts afresh each time.
+      }
     }
 
     get #slot() {
@@ -435,7 +438,9 @@
         if (sessionStorage.getItem(this.#slot)) return this.open();
         const session = id && (await this.#request('GET', pathOf(id)));
         if (session && session.state !== 'ended' && !this.#session) this.#adopt(session);
-      } catch { /* the visitor has not asked for anything yet */ }
+      } catch {
+        // The visitor has not asked for anything yet.
+      }
       return undefined;
     }
 
@@ -907,6 +912,7 @@
     /** Everything that follows from the session, at its fixed place. */
     #render() {
       const { t, ui } = this;
+      const focused = this.shadowRoot.activeElement;
       const { state = this.#starting && 'opening', capabilities = {}, config = {}, agent, queue } = this.#session ?? {};
       if (this.#session) this.setAttribute('state', state);
       ui.panel.hidden = !this.#shown;
@@ -935,6 +941,8 @@
       ui.voice.hidden = !this.#can('voice') || !window.MediaRecorder || !navigator.mediaDevices;
       ui.location.hidden = !this.#can('location');
       this.#renderActions(state, capabilities, config);
+      // What just had the focus may have gone.
+      if (focused?.checkVisibility() === false) this.#focus();
     }
 
     #renderActions(state, capabilities, config) {
@@ -1064,8 +1072,8 @@
 
     #ratable(state, rules) {
       if (this.#invitation) return true;
-      if (this.left || this.#rated[state] || !rules?.by?.includes('visitor')) return false;
-      return state === 'human' ? rules.human : state === 'robot' && rules.robot === 'yes_no';
+      if (this.left || this.#rated[state]) return false;
+      return state === 'human' ? rules?.by?.includes('visitor') && rules.human : state === 'robot' && rules?.robot === 'yes_no';
     }
 
     #ratingSheet() {
@@ -1103,7 +1111,7 @@
     async #rate(control, rating, target) {
       const taken = await this.#command(control, 'evaluation', rating);
       // A session that is over gives no second chance.
-      if (taken || this.#over) this.#thank({ target, declined: !taken || rating.declined });
+      if (taken || (taken === false && this.#over)) this.#thank({ target, declined: !taken || rating.declined });
     }
 
     /** Ends the rating, and thanks once: the answer or the event may come first. */

@@ -27,14 +27,7 @@ async fn zhichi_can_be_used_on_a_phone_in_english_with_the_keyboard_alone() -> R
     let agent = AgentPage::load(&stage, Vendor::Zhichi, "en", &pictures).await?;
     be_accepted(&visitor, &agent).await?;
 
-    tab_to(&visitor, "exit").await?;
-    visitor.browser.press(keys::ENTER).await?;
-    visitor.read("sheet", "This ends the chat.").await?;
-    ensure!(
-        visitor.focus().await? == "exit-confirm",
-        "the sheet has no focus"
-    );
-    visitor.browser.press(keys::ENTER).await?;
+    agent.click("invite").await?;
     visitor.see("star-1").await?;
     // Space takes the first star, the arrows move on, as in any radio group.
     visitor.browser.press(keys::SPACE).await?;
@@ -50,9 +43,19 @@ async fn zhichi_can_be_used_on_a_phone_in_english_with_the_keyboard_alone() -> R
     visitor.browser.press(keys::SPACE).await?;
     tab_to(&visitor, "rate-send").await?;
     visitor.browser.press(keys::ENTER).await?;
-    visitor.be_in("ended").await?;
     visitor.read("line", "Thank you for your rating").await?;
     agent.read("rating", "★★ 2").await?;
+    visitor.be_in("human").await?;
+
+    tab_to(&visitor, "exit").await?;
+    visitor.browser.press(keys::ENTER).await?;
+    visitor.read("sheet", "This ends the chat.").await?;
+    let focus = visitor.focus().await?;
+    ensure!(focus == "exit-confirm", "the focus is on {focus:?}");
+    // Who has rated is not asked again.
+    visitor.browser.press(keys::ENTER).await?;
+    visitor.be_in("ended").await?;
+    agent.see_phase("ended").await?;
     visitor.picture("ended").await?;
     visitor.expect_quiet_console().await
 }

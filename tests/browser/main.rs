@@ -15,6 +15,7 @@ mod agent;
 mod jiaxin;
 mod keyboard;
 mod pictures;
+mod reconnect;
 mod visitor;
 mod zhichi;
 

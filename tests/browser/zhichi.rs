@@ -6,9 +6,9 @@ use kefu_test_support::simulators::Vendor;
 use kefu_test_support::stage::Stage;
 
 use crate::agent::AgentPage;
-use crate::alone;
 use crate::pictures::Pictures;
-use crate::visitor::{SESSION, VisitorPage};
+use crate::visitor::{SESSION, Shown, VisitorPage};
+use crate::{LIMIT, alone};
 
 const DESKTOP: (u32, u32) = (1200, 800);
 
@@ -125,14 +125,15 @@ async fn send_everything(stage: &Stage, visitor: &VisitorPage, agent: &AgentPage
     let one_second = "return /1/.test(document.querySelector('kefu-chat').shadowRoot.querySelector('[role=timer]').textContent);";
     visitor
         .browser
-        .wait_for("a second of recording", one_second, vec![], crate::LIMIT)
+        .wait_for("a second of recording", one_second, vec![], LIMIT)
         .await?;
     visitor.picture("recording").await?;
-    let before = count(visitor, "voice").await?;
     visitor.click("record-send").await?;
-    while count(visitor, "voice").await? == before {
-        tokio::task::yield_now().await;
-    }
+    let two = "return document.querySelector('kefu-chat').shadowRoot.querySelectorAll('[data-type=voice][data-id]').length === 2;";
+    visitor
+        .browser
+        .wait_for("the recorded voice", two, vec![], LIMIT)
+        .await?;
     visitor.see_message("visitor", "voice", "").await?;
 
     visitor.click("location").await?;
@@ -160,7 +161,7 @@ async fn send_everything(stage: &Stage, visitor: &VisitorPage, agent: &AgentPage
 async fn reload_in_the_middle(visitor: &VisitorPage) -> Result<()> {
     let session = visitor.browser.script(SESSION, vec![]).await?;
     // What has become of a message is told by events that may still come.
-    let bare = |mut all: Vec<crate::visitor::Shown>| {
+    let bare = |mut all: Vec<Shown>| {
         all.iter_mut().for_each(|it| it.status.clear());
         all
     };
@@ -230,9 +231,4 @@ async fn leave(visitor: &VisitorPage, agent: &AgentPage) -> Result<()> {
     visitor.be_in("robot").await?;
     visitor.see("input").await?;
     visitor.picture("new-session").await
-}
-
-async fn count(visitor: &VisitorPage, kind: &str) -> Result<usize> {
-    let all = visitor.messages().await?;
-    Ok(all.iter().filter(|it| it.kind == kind).count())
 }

@@ -789,7 +789,8 @@
       const { type } = content;
       const src = file ? URL.createObjectURL(file) : safeUrl(content.url, this.base);
       const onload = () => this.#scroll();
-      const sound = `${this.t('sound')} ${Math.round(content.duration_ms / 1000) || ''}″`;
+      const seconds = Math.round(content.duration_ms / 1000);
+      const sound = this.t('sound') + (seconds ? ` ${seconds}″` : '');
       if (type === 'text') return linked(content.text);
       if (type === 'custom') return linked(content.fallback_text);
       if (type === 'emoji') return [content.text || content.code];

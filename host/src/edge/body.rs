@@ -222,7 +222,7 @@ pub(crate) fn too_large(limit: u64) -> Problem {
 }
 
 const LINGER_BYTES: usize = 8 * 1024 * 1024;
-const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_TIME: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -1,1 +1,25 @@
-//! To be written.
+//! The gateway end to end: a real process, real plug-in files, the vendors'
+//! simulators, HTTP on every way.
+//!
+//! Owns what users rely on, a module for each part of it. Talks to the gateway
+//! as they do; `startup` alone puts something into a store first. A test brings
+//! its own visitors; one that changes how a vendor or the gateway behaves
+//! brings its own stage.
+
+mod bad_input;
+mod callback;
+mod config;
+mod crash_recovery;
+mod crowd;
+mod delivery_retry;
+mod desks;
+mod media;
+mod message_flow;
+mod openapi;
+mod outage;
+mod plugin_faults;
+mod repeats;
+mod shutdown;
+mod startup;
+mod streams;
+mod tokens;

@@ -15,7 +15,10 @@ use http::{
     },
 };
 use hyper::body::Incoming;
-use kefu_core::problem::{Problem, Slug};
+use kefu_core::{
+    config::Origins,
+    problem::{Problem, Slug},
+};
 use serde_json::json;
 use tokio::{
     fs::File,
@@ -82,7 +85,7 @@ pub(crate) async fn upload(
 }
 
 /// Hands an upload out: to whom has a signed link, or to its owner.
-pub(crate) async fn download(ask: &Ask<'_>) -> Answered {
+pub(crate) async fn download<'a>(ask: &Ask<'a>) -> Answered<'a> {
     let (id, app) = match allowed(ask) {
         Ok(allowed) => allowed,
         Err(problem) => return Answered::unowned(Err(problem)),
@@ -93,7 +96,7 @@ pub(crate) async fn download(ask: &Ask<'_>) -> Answered {
     }
 }
 
-fn allowed(ask: &Ask<'_>) -> Result<(MediaId, Option<kefu_core::config::Origins>), Problem> {
+fn allowed<'a>(ask: &Ask<'a>) -> Result<(MediaId, Option<&'a Origins>), Problem> {
     let media = &ask.edge.parts.media;
     let nothing = || Problem::new(Slug::NotFound, "there is no such upload");
     let id = MediaId::parse(ask.id).ok_or_else(nothing)?;
@@ -114,7 +117,7 @@ fn allowed(ask: &Ask<'_>) -> Result<(MediaId, Option<kefu_core::config::Origins>
         return Err(nothing());
     }
     let app = ask.config.main.apps.get(&identity.who.app);
-    Ok((id, app.map(|app| app.origins.clone())))
+    Ok((id, app.map(|app| &app.origins)))
 }
 
 async fn send(ask: &Ask<'_>, id: &MediaId) -> Result<Response<Body>, Problem> {

@@ -69,12 +69,12 @@ pub(crate) struct Ask<'a> {
 }
 
 /// An answer, and whose origins decide who may read it.
-pub(crate) struct Answered {
+pub(crate) struct Answered<'a> {
     pub(crate) result: Result<Response<Body>, Problem>,
-    pub(crate) app: Option<Origins>,
+    pub(crate) app: Option<&'a Origins>,
 }
 
-impl Answered {
+impl Answered<'_> {
     /// An answer that belongs to no app, or to nobody known.
     pub(crate) fn unowned(result: Result<Response<Body>, Problem>) -> Self {
         Self { result, app: None }
@@ -159,13 +159,13 @@ impl Edge {
         };
         let Answered { result, app } = ask.answer(call, body).await;
         let mut answer = result.unwrap_or_else(|problem| respond::problem(&problem));
-        origin::mark(answer.headers_mut(), &caller, app.as_ref(), &config);
+        origin::mark(answer.headers_mut(), &caller, app, &config);
         answer
     }
 }
 
-impl Ask<'_> {
-    async fn answer(&self, call: Call, body: Incoming) -> Answered {
+impl<'a> Ask<'a> {
+    async fn answer(&self, call: Call, body: Incoming) -> Answered<'a> {
         match call {
             Call::OpenApi => Answered::unowned(Ok(openapi::answer())),
             Call::Widget => Answered::unowned(Ok(widget::answer(&self.head.headers))),
@@ -175,7 +175,7 @@ impl Ask<'_> {
         }
     }
 
-    async fn visitor(&self, call: Call, body: Incoming) -> Answered {
+    async fn visitor(&self, call: Call, body: Incoming) -> Answered<'a> {
         let identity = match self.authenticate(call) {
             Ok(identity) => identity,
             Err(problem) => return Answered::unowned(Err(problem)),
@@ -185,9 +185,8 @@ impl Ask<'_> {
             .main
             .apps
             .get(&identity.who.app)
-            .map(|app| app.origins.clone());
-        let none = Origins::Listed(Vec::new());
-        let origins = app.as_ref().unwrap_or(&none);
+            .map(|app| &app.origins);
+        let origins = app.unwrap_or(&NOBODY);
         let result = match origin::check(self.caller, &self.head.method, origins)
             .and_then(|()| self.take_budget(&identity))
         {
@@ -216,6 +215,9 @@ impl Ask<'_> {
         )
     }
 }
+
+/// The origins of an app that is not there.
+static NOBODY: Origins = Origins::Listed(Vec::new());
 
 /// Runs what must not be torn when the client goes away.
 ///

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// Answers the call.
-pub(crate) async fn answer(ask: &Ask<'_>, body: Incoming) -> Answered {
+pub(crate) async fn answer<'a>(ask: &Ask<'a>, body: Incoming) -> Answered<'a> {
     let limit = ask.config.main.server.limits.max_body;
     let body = match body::read_whole(body, limit).await {
         Ok(body) => body,
@@ -45,7 +45,7 @@ pub(crate) async fn answer(ask: &Ask<'_>, body: Incoming) -> Answered {
         origin::check(ask.caller, &ask.head.method, &app.origins).map(|()| mint(app, &body));
     Answered {
         result,
-        app: Some(app.origins.clone()),
+        app: Some(&app.origins),
     }
 }
 

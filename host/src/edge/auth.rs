@@ -142,6 +142,11 @@ pub(crate) fn unix_now() -> u64 {
 }
 
 fn identity(app: &App, claims: Claims) -> Result<Identity, Problem> {
+    // The library takes a token until its `exp` has passed; RFC 7519 (4.1.4)
+    // wants it refused from that second on, which is when streams close.
+    if claims.exp <= unix_now() {
+        return Err(refused(reason(&ErrorKind::ExpiredSignature)));
+    }
     let visitor = claims.sub;
     if visitor.is_empty() || visitor.len() > MAX_VISITOR || visitor.chars().any(char::is_control) {
         return Err(refused(

@@ -27,11 +27,15 @@ pub(super) struct FromSessions {
 }
 
 impl Origin for FromSessions {
-    fn mark_attempted(&self, entry: &OutboxEntry) -> BoxFuture<Result<(), String>> {
+    fn mark_attempted(
+        &self,
+        entry: &OutboxEntry,
+        attempted: bool,
+    ) -> BoxFuture<Result<(), String>> {
         let (engine, entry) = (self.engine.clone(), entry.clone());
         Box::pin(async move {
             engine
-                .mark_attempted(&entry)
+                .mark_attempted(&entry, attempted)
                 .await
                 .map_err(|error| error.to_string())
         })

@@ -91,7 +91,12 @@ impl Try<'_> {
         if self.entry.call.repeatable || *self.marked {
             return Ok(());
         }
-        let marked = self.shared.parts.origin.mark_attempted(self.entry).await;
+        let marked = self
+            .shared
+            .parts
+            .origin
+            .mark_attempted(self.entry, true)
+            .await;
         marked.map_err(|reason| {
             Failure::NotYet(format!("the store did not take the mark: {reason}"))
         })?;

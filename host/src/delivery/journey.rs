@@ -80,6 +80,7 @@ impl Journey<'_> {
             let attempt = result.map_or_else(|failure| failure.attempt(), Attempt::Answered);
             let next = match judge(attempt, self.circumstances()) {
                 Verdict::Retry(at) => {
+                    self.unmark().await;
                     self.wait(at, unreachable, &reason).await?;
                     Next::Again
                 }
@@ -227,6 +228,20 @@ impl Journey<'_> {
             self.shared
                 .pause(millis(back_off_ms(refusals, self.salt)))
                 .await?;
+        }
+    }
+
+    /// What must not arrive twice is tried again only if it did not arrive
+    /// once; a restart during the wait shall know that, too.
+    async fn unmark(&mut self) {
+        if !self.marked || self.entry.call.repeatable || self.retry_unknown() {
+            return;
+        }
+        let origin = &self.shared.parts.origin;
+        match origin.mark_attempted(&self.entry, false).await {
+            Ok(()) => self.marked = false,
+            // A restart then reports the call as unknown, which is safe.
+            Err(reason) => tracing::debug!(reason, "the mark of an attempt was not taken back"),
         }
     }
 

@@ -72,8 +72,10 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Where entries come from and where their ends go: the session engine.
 pub trait Origin: Send + Sync + 'static {
     /// Makes durable that an entry that must not reach the vendor twice is
-    /// about to be sent. Resolves when it is on disk.
-    fn mark_attempted(&self, entry: &OutboxEntry) -> BoxFuture<Result<(), String>>;
+    /// about to be sent, or that it surely did not arrive and may be sent
+    /// again. Resolves when it is on disk.
+    fn mark_attempted(&self, entry: &OutboxEntry, attempted: bool)
+    -> BoxFuture<Result<(), String>>;
 
     /// Runs the turn that the end of a call is. `dead` is the reason, for
     /// operators, where the call was given up.

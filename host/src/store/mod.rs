@@ -41,8 +41,9 @@ pub trait Store: Send + Sync + 'static {
     /// its number in the inbox, or `None` for a repeat.
     fn receive(&self, events: Vec<InboxEvent>, done: Done<Vec<Option<u64>>>);
 
-    /// Notes that an entry is about to be sent.
-    fn mark_attempted(&self, session: &SessionId, number: u64, done: Done<()>);
+    /// Notes that an entry is about to be sent, or that it surely did not
+    /// arrive after all.
+    fn mark_attempted(&self, session: &SessionId, number: u64, attempted: bool, done: Done<()>);
 
     /// Moves an event out of the inbox that nobody can handle.
     fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>);

@@ -237,11 +237,12 @@ pub(super) fn mark_attempted(
     connection: &Connection,
     session: &SessionId,
     number: u64,
+    attempted: bool,
 ) -> Result<(), StoreError> {
     run(
         connection,
-        "UPDATE outbox SET attempted = 1 WHERE session = ? AND number = ?",
-        params![session.as_str(), version(number)],
+        "UPDATE outbox SET attempted = ? WHERE session = ? AND number = ?",
+        params![attempted, session.as_str(), version(number)],
     )
     .map(drop)
 }

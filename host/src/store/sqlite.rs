@@ -129,8 +129,8 @@ impl Store for SqliteStore {
         self.write(Job::Receive(events, done));
     }
 
-    fn mark_attempted(&self, session: &SessionId, number: u64, done: Done<()>) {
-        self.write(Job::MarkAttempted(session.clone(), number, done));
+    fn mark_attempted(&self, session: &SessionId, number: u64, attempted: bool, done: Done<()>) {
+        self.write(Job::MarkAttempted(session.clone(), number, attempted, done));
     }
 
     fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>) {

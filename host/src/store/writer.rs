@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 pub(super) enum Job {
     Commit(Box<Commit>, Done<Committed>),
     Receive(Vec<InboxEvent>, Done<Vec<Option<u64>>>),
-    MarkAttempted(SessionId, u64, Done<()>),
+    MarkAttempted(SessionId, u64, bool, Done<()>),
     Bury(u64, Box<DeadLetter>, Done<()>),
     Sweep(Timestamp, Done<()>),
 }
@@ -124,9 +124,9 @@ fn write(connection: &Connection, job: Job, go: bool) -> (Telling, Result<(), St
     match job {
         Job::Commit(commit, done) => both(done, go.then(|| rows::commit(connection, &commit))),
         Job::Receive(events, done) => both(done, go.then(|| rows::receive(connection, &events))),
-        Job::MarkAttempted(session, number, done) => both(
+        Job::MarkAttempted(session, number, attempted, done) => both(
             done,
-            go.then(|| rows::mark_attempted(connection, &session, number)),
+            go.then(|| rows::mark_attempted(connection, &session, number, attempted)),
         ),
         Job::Bury(inbox, letter, done) => {
             both(done, go.then(|| rows::bury(connection, inbox, &letter)))

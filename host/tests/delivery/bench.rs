@@ -58,6 +58,7 @@ type OnSettle = dyn Fn(&OutboxEntry, &Finished) -> Settled + Send + Sync;
 pub(crate) struct Desk {
     ends: Mutex<Vec<End>>,
     marks: Mutex<Vec<String>>,
+    marks_taken_back: Mutex<Vec<String>>,
     outcomes: Mutex<Vec<&'static str>>,
     changed: Notify,
     on_settle: Box<OnSettle>,
@@ -88,9 +89,14 @@ impl Desk {
         ends.unwrap_or_else(|_| panic!("expected {count} ends, found {:#?}", self.ends()))
     }
 
-    /// The calls that were marked before they were sent.
+    /// The calls that were marked before they were sent, and still are.
     pub(crate) fn marks(&self) -> Vec<String> {
         self.marks.lock().unwrap().clone()
+    }
+
+    /// The calls whose mark was taken back, each time.
+    pub(crate) fn marks_taken_back(&self) -> Vec<String> {
+        self.marks_taken_back.lock().unwrap().clone()
     }
 
     /// What became of each attempt.
@@ -110,13 +116,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Sessions(Arc<Desk>);
 
 impl Origin for Sessions {
-    fn mark_attempted(&self, entry: &OutboxEntry) -> BoxFuture<Result<(), String>> {
+    fn mark_attempted(
+        &self,
+        entry: &OutboxEntry,
+        attempted: bool,
+    ) -> BoxFuture<Result<(), String>> {
+        let id = entry.delivery_id();
+        if !attempted {
+            self.0.marks.lock().unwrap().retain(|marked| *marked != id);
+            self.0.marks_taken_back.lock().unwrap().push(id);
+            return Box::pin(async { Ok(()) });
+        }
         let mut refuse = self.0.marks_to_refuse.lock().unwrap();
         let result = if *refuse > 0 {
             *refuse -= 1;
             Err("the disk is full".to_owned())
         } else {
-            self.0.marks.lock().unwrap().push(entry.delivery_id());
+            self.0.marks.lock().unwrap().push(id);
             Ok(())
         };
         Box::pin(async { result })
@@ -269,6 +285,7 @@ impl Bench {
         let desk = Arc::new(Desk {
             ends: Mutex::default(),
             marks: Mutex::default(),
+            marks_taken_back: Mutex::default(),
             outcomes: Mutex::default(),
             changed: Notify::new(),
             on_settle: plan.on_settle,

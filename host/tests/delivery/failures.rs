@@ -224,6 +224,26 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 }
 
 #[tokio::test]
+async fn the_mark_of_a_call_that_surely_did_not_arrive_is_taken_back() {
+    let tries = AtomicUsize::new(0);
+    let vendor = Vendor::start(move |_| match tries.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Act::Answer(503, ""),
+        _ => Act::Answer(200, ""),
+    })
+    .await;
+    let bench = Bench::start(Plan::default());
+    bench.delivery.carry(vec![entry("s", 1, vendor.url("/"))]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(bench.desk.marks_taken_back(), ["s.1", "s.1"]);
+    assert_eq!(
+        bench.desk.marks(),
+        ["s.1"],
+        "the last attempt may have arrived"
+    );
+}
+
+#[tokio::test]
 async fn a_call_that_cannot_be_marked_does_not_leave() {
     let vendor = Vendor::start(|_| Act::Answer(200, "")).await;
     let bench = Bench::start(Plan::default());

@@ -91,7 +91,9 @@ pub(crate) fn what_was_written_is_there_after_reopening(place: &mut impl Place) 
     first.answered = Some((who("v"), key("k"), answer(&record)));
     first.dead = Some(letter("l", &record.id, 0));
     done(store, first);
-    wait(|done| store.mark_attempted(&record.id, 1, done)).unwrap();
+    for (number, attempted) in [(1, true), (2, true), (2, false)] {
+        wait(|done| store.mark_attempted(&record.id, number, attempted, done)).unwrap();
+    }
     receive(store, vec![word(&record.id, Some(("e", 1_000)), 0)]);
     // Not waited for: closing waits.
     store.commit(turn(&mut record), Box::new(drop));

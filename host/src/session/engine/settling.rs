@@ -77,16 +77,21 @@ impl Engine {
         }
     }
 
-    /// Makes durable that an entry is about to be sent.
+    /// Makes durable that an entry is about to be sent, or that it surely did
+    /// not arrive.
     ///
     /// # Errors
     /// The store does not take it.
-    pub async fn mark_attempted(&self, entry: &OutboxEntry) -> Result<(), StoreError> {
+    pub async fn mark_attempted(
+        &self,
+        entry: &OutboxEntry,
+        attempted: bool,
+    ) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
         let done = Box::new(move |result| drop(tell.send(result)));
         self.0
             .store
-            .mark_attempted(&entry.session, entry.number, done);
+            .mark_attempted(&entry.session, entry.number, attempted, done);
         told.await
             .unwrap_or_else(|_| Err(StoreError::new("write", "the writer has stopped")))
     }

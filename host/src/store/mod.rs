@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + 'static {
     /// The database does not answer, or a row cannot be read.
     fn record(&self, session: &SessionId) -> Result<Option<Record>, StoreError>;
 
-    /// Reads a piece of a log, in order.
+    /// Reads a piece of a log, in order: at most `limit` events, and no more
+    /// than the first one beyond a megabyte.
     ///
     /// # Errors
     /// As above.
@@ -116,6 +117,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As above.
     fn inbox(&self) -> Result<Vec<(u64, InboxEvent)>, StoreError>;
+
+    /// Whether an event of the inbox still waits for its turn.
+    ///
+    /// # Errors
+    /// As above.
+    fn waits(&self, inbox: u64) -> Result<bool, StoreError>;
 
     /// Every session that has a timer, with the time it is due.
     ///
@@ -184,6 +191,9 @@ pub struct Answered {
     pub session: SessionId,
     /// The message and its number, for a message.
     pub message: Option<(String, u64)>,
+    /// Whether it created the session.
+    #[serde(default)]
+    pub created: bool,
 }
 
 impl Answered {

@@ -172,6 +172,12 @@ impl Store for SqliteStore {
                         json: row.get::<_, Vec<u8>>(2)?.into(),
                     })
                 })?
+                .scan(0, |size, event| {
+                    // The first event is always given, so that a reader gets on.
+                    let full = *size > PAGE_BYTES;
+                    *size += event.as_ref().map_or(0, |event| event.json.len());
+                    (!full).then_some(event)
+                })
                 .collect()
         })
     }
@@ -273,6 +279,15 @@ impl Store for SqliteStore {
             .collect()
     }
 
+    fn waits(&self, inbox: u64) -> Result<bool, StoreError> {
+        let inbox = i64::try_from(inbox).unwrap_or(i64::MAX);
+        self.readers.read("look into the inbox", |connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM inbox WHERE id = ?")?
+                .exists([inbox])
+        })
+    }
+
     fn due(&self) -> Result<Vec<(SessionId, Timestamp)>, StoreError> {
         self.readers.read("read the timers", |connection| {
             connection
@@ -306,3 +321,6 @@ impl Store for SqliteStore {
         })
     }
 }
+
+/// How large a page of events may grow before it ends.
+const PAGE_BYTES: usize = 1 << 20;

@@ -149,6 +149,7 @@ pub(crate) fn answer(record: &Record) -> Answered {
         body: [1; 32],
         session: record.id.clone(),
         message: Some(("m".into(), 7)),
+        created: false,
     }
 }
 

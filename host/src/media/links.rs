@@ -226,9 +226,13 @@ fn id_in(url: &str) -> Option<MediaId> {
 /// Start, end and id of the JSON text around a path at `at`, if that text is a
 /// link of our form as a whole, and a value.
 fn whole_text(json: &[u8], at: usize) -> Option<(usize, usize, MediaId)> {
-    let quote = json[..at].iter().rposition(|byte| *byte == b'"')?;
+    // A link is short: looking no further keeps a long text full of paths from
+    // being read over and over.
+    let first = at.saturating_sub(LONGEST_LINK);
+    let last = json.len().min(at + LONGEST_LINK);
+    let quote = first + json[first..at].iter().rposition(|byte| *byte == b'"')?;
     let start = quote + 1;
-    let end = at + json[at..].iter().position(|byte| *byte == b'"')?;
+    let end = at + json[at..last].iter().position(|byte| *byte == b'"')?;
     // A quote behind a backslash is a character of a longer text.
     if quote
         .checked_sub(1)
@@ -249,6 +253,9 @@ fn whole_text(json: &[u8], at: usize) -> Option<(usize, usize, MediaId)> {
     }
     Some((start, end, id_in(text)?))
 }
+
+/// Bytes before and behind the path that a link of ours may have.
+const LONGEST_LINK: usize = 1_024;
 
 fn is_id(text: &[u8]) -> bool {
     text.len() == ID_DIGITS

@@ -1,10 +1,11 @@
 //! The door to the sessions: what the edge and delivery ask of them.
 //!
 //! Owns the engine as a whole: how it is started, stopped, asked. `opening`
-//! finds or makes a session, `callbacks` brings what vendors tell to its turn,
-//! `settling` ends calls.
+//! finds or makes a session, `callbacks` takes what vendors tell, `inbox` gives
+//! it its turn, `settling` ends calls.
 
 mod callbacks;
+mod inbox;
 mod opening;
 mod settling;
 
@@ -30,8 +31,9 @@ use kefu_plugin_api::{
     capability::EndReason,
     ids::{ProviderId, SessionId},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+use self::inbox::Inbox;
 use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
     dispatcher::{Dispatcher, Ended, Job, QueueFull, TurnJob, What},
@@ -69,6 +71,9 @@ pub(super) struct Shared {
     pub(super) dispatcher: Dispatcher,
     pub(super) timers: Timers,
     pub(super) stopped: AtomicBool,
+    inbox: Inbox,
+    /// Places for callbacks that wait for their adapter.
+    callbacks: Arc<Semaphore>,
     public_url: String,
     carrier: OnceLock<Carrier>,
 }
@@ -116,6 +121,8 @@ impl Engine {
             dispatcher: Dispatcher::new(capacity, queue),
             timers: Timers::default(),
             stopped: AtomicBool::new(false),
+            inbox: Inbox::default(),
+            callbacks: Arc::new(Semaphore::new(WAITING_CALLBACKS)),
             public_url,
             carrier: OnceLock::new(),
         });
@@ -316,15 +323,7 @@ impl Engine {
                     drop(job);
                 }
             }
-            Wake::Inbox(number) => match self.0.store.inbox() {
-                Ok(events) => {
-                    if let Some((number, event)) = events.into_iter().find(|(id, _)| *id == number)
-                    {
-                        self.dispatch(number, event);
-                    }
-                }
-                Err(_) => self.try_inbox_again(number),
-            },
+            Wake::Inbox(session) => self.inbox_again(&session),
         }
     }
 
@@ -384,8 +383,13 @@ impl Engine {
             Ended::Refused(problem) => problem,
             Ended::Gone => gone(),
             Ended::NotStored(error) => not_stored(&error),
+            // Why is for operators, and may name files and faults.
             Ended::AdapterFailed(detail) | Ended::ProviderAbsent(detail) => {
-                Problem::new(Slug::ProviderUnavailable, detail)
+                tracing::warn!(detail, "a request met an adapter that does not serve");
+                Problem::new(
+                    Slug::ProviderUnavailable,
+                    "the provider of this session cannot take the request now; nothing was changed",
+                )
             }
             Ended::Ran { .. } | Ended::RenewToken(_) | Ended::AlreadyOpen | Ended::Prepared(_) => {
                 Problem::new(
@@ -433,5 +437,7 @@ fn gone() -> Problem {
     Problem::new(Slug::NotFound, "there is no such session for this visitor")
 }
 
+/// How many callbacks may wait for their adapters.
+const WAITING_CALLBACKS: usize = 512;
 /// When timers that could not be looked at are tried again.
 const TIMER_AGAIN_MS: i64 = 30_000;

@@ -21,8 +21,8 @@ use super::clock;
 pub(super) enum Wake {
     /// A session has to look at its timers.
     Session(SessionId),
-    /// An event of the inbox is to be tried again.
-    Inbox(u64),
+    /// The first waiting event of a session is to be tried again.
+    Inbox(SessionId),
 }
 
 /// Reminders. Cheap to clone.

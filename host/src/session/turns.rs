@@ -101,7 +101,9 @@ pub(super) fn turn(
     }
     // Whoever waits was answered by the watchdog if it gave this turn up: then
     // nothing of it may be kept.
-    let done = seat.stand_up()?;
+    let Some(done) = seat.stand_up() else {
+        return Some(Ended::AdapterFailed("given up by the watchdog".into()));
+    };
     commit(shared, slot, job, create, outcome, now, done);
     None
 }
@@ -176,6 +178,7 @@ fn commit(
             body: key.body,
             session: record.id.clone(),
             message,
+            created: create,
         };
         (who, key, answered)
     });

@@ -19,7 +19,7 @@ use super::{
     engine::Shared,
     turns::{prepare, turn},
 };
-use crate::plugin::{CallClock, Fault, FaultKind};
+use crate::plugin::{CallClock, CallKind, Fault, FaultKind};
 
 /// One worker's place: what it is doing, readable by the watchdog.
 #[derive(Default)]
@@ -29,12 +29,26 @@ pub(super) struct Seat {
     /// to answer in the worker's place; the worker then knows that it was
     /// given up.
     waiting: Mutex<Option<EndedFn>>,
+    /// Which job this is, counted from 1: the watchdog must not answer for
+    /// the next one.
+    job: AtomicUsize,
     replaced: AtomicBool,
 }
 
 impl Seat {
     fn sit_down(&self, done: Option<EndedFn>) {
-        *self.lock() = Some(done.unwrap_or_else(|| Box::new(|_| {})));
+        let mut waiting = self.lock();
+        self.job.fetch_add(1, Ordering::Relaxed);
+        *waiting = Some(done.unwrap_or_else(|| Box::new(|_| {})));
+    }
+
+    /// Takes the answer out of the worker's hands, if it is still at this job.
+    fn give_up(&self, job: usize) -> Option<EndedFn> {
+        let mut waiting = self.lock();
+        let same = self.job.load(Ordering::Relaxed) == job;
+        let done = waiting.take_if(|_| same)?;
+        self.replaced.store(true, Ordering::Release);
+        Some(done)
     }
 
     pub(super) fn stand_up(&self) -> Option<EndedFn> {
@@ -108,18 +122,28 @@ fn watch(shared: &Arc<Shared>, seats: &Seats) {
             seats
                 .iter()
                 .filter(|seat| !seat.replaced.load(Ordering::Acquire))
-                .filter_map(|seat| Some((Arc::clone(seat), seat.clock.overdue(now, budget)?)))
+                .filter_map(|seat| {
+                    // The number first: a job that begins after it is another.
+                    let job = seat.job.load(Ordering::Relaxed);
+                    Some((Arc::clone(seat), job, seat.clock.overdue(now, budget)?))
+                })
                 .collect()
         };
-        for (seat, running) in late {
-            if stuck.fetch_add(1, Ordering::AcqRel) >= cap {
+        for (seat, job, running) in late {
+            if stuck.load(Ordering::Acquire) >= cap {
                 tracing::error!(
                     cap,
                     "the cap of stuck adapter calls is reached; no further thread is added"
                 );
                 break;
             }
+            let done = seat.give_up(job);
+            if done.is_none() && running.kind == CallKind::Handle {
+                // It came back meanwhile.
+                continue;
+            }
             seat.replaced.store(true, Ordering::Release);
+            stuck.fetch_add(1, Ordering::AcqRel);
             let detail = format!("no answer within {} ms", budget.as_millis());
             let provider = running.generation.provider();
             tracing::error!(%provider, session = %running.session, %detail, "an adapter call is stuck; its thread is replaced");
@@ -129,7 +153,7 @@ fn watch(shared: &Arc<Shared>, seats: &Seats) {
                     &Fault::new(FaultKind::Adapter, detail.clone()),
                 );
             }
-            if let Some(done) = seat.stand_up() {
+            if let Some(done) = done {
                 done(Ended::AdapterFailed(detail));
             }
             if let Err(error) = spawn(shared, seats, SPARE) {

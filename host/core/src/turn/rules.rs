@@ -9,7 +9,7 @@ use kefu_plugin_api::{
 
 use super::{Doing, Reply, Todo, Turn, waiting::convert};
 use crate::{
-    command::Command,
+    command::{Command, MAX_PAYLOAD},
     log::{EventBody, LoggedMessage},
     problem::{Problem, Slug},
     session::{HumanWish, Waiting},
@@ -17,6 +17,8 @@ use crate::{
 
 /// How many messages may wait for a handshake.
 pub(crate) const MAX_WAITING: usize = 200;
+/// How many bytes they may have together.
+const MAX_WAITING_BYTES: usize = 1 << 20;
 
 impl Turn<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<(), Problem> {
@@ -45,6 +47,14 @@ impl Turn<'_> {
                     return Err(over());
                 }
                 let visitor = changed(&self.record.visitor, visitor);
+                if json_size(&visitor.custom) > MAX_PAYLOAD {
+                    return Err(Problem::too_large(
+                        "/custom",
+                        format!(
+                            "more than {MAX_PAYLOAD} bytes together with what is there already"
+                        ),
+                    ));
+                }
                 self.record.visitor = visitor.clone();
                 self.changed = true;
                 if self.record.state == SessionState::Opening {
@@ -76,10 +86,10 @@ impl Turn<'_> {
                     "this provider takes no messages while the visitor is queued",
                 ));
             }
-            SessionState::Opening if self.record.waiting.len() >= MAX_WAITING => {
+            SessionState::Opening if self.too_much_waits() => {
                 return Err(Problem::new(
                     Slug::Overloaded,
-                    format!("{MAX_WAITING} messages wait for the vendor already"),
+                    "too many messages wait for the vendor already",
                 ));
             }
             _ => {}
@@ -195,6 +205,18 @@ impl Turn<'_> {
         self.then(Event::Exited {}, Doing::Exit);
     }
 
+    /// What waits is written with the record at every turn, so both its number
+    /// and its size are bounded.
+    fn too_much_waits(&self) -> bool {
+        let waiting = &self.record.waiting;
+        waiting.len() >= MAX_WAITING
+            || waiting
+                .iter()
+                .map(|one| json_size(&one.content))
+                .sum::<usize>()
+                > MAX_WAITING_BYTES
+    }
+
     /// The visitor is here, or here again: whoever was about to leave stays.
     /// An invitation that was shown can still be answered until it lapses.
     pub(super) fn arrive(&mut self) {
@@ -205,6 +227,10 @@ impl Turn<'_> {
             self.changed = true;
         }
     }
+}
+
+fn json_size(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }
 
 /// The session is over.

@@ -4,10 +4,9 @@
 //! and an event that is durable has its turn or becomes a dead letter, whatever
 //! happens in between.
 
-use kefu_core::{
-    outbox::{DeadLetter, Letter},
-    turn::{Input, Name, NameKey},
-};
+use std::sync::Arc;
+
+use kefu_core::turn::{Name, NameKey};
 use kefu_plugin_api::{
     adapter::{Dedupe, Receipt, Received},
     error::Reject,
@@ -21,11 +20,7 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::{
-    session::{
-        CallbackAnswer, clock,
-        dispatcher::{Ended, Job, QueueFull, TurnJob, What, Work},
-        timers::Wake,
-    },
+    session::{CallbackAnswer, dispatcher::Work},
     store::{InboxEvent, StoreError},
 };
 
@@ -36,8 +31,14 @@ impl Engine {
             Ok(guarded) => guarded,
             Err(None) => return CallbackAnswer::UnknownProvider,
             Err(Some(availability)) => {
-                return CallbackAnswer::Unavailable(format!("{availability:?}"));
+                tracing::info!(%provider, ?availability, "a callback for a provider that does not serve");
+                return busy();
             }
+        };
+        // Whoever sends callbacks has not proved anything yet: what waits for
+        // the adapter is bounded, and refused where a vendor would repeat it.
+        let Ok(place) = Arc::clone(&self.0.callbacks).try_acquire_owned() else {
+            return busy();
         };
         let (tell, told) = oneshot::channel();
         let engine = self.clone();
@@ -45,16 +46,17 @@ impl Engine {
         let received_at = callback.received_at;
         // On an engine thread: adapters never run on the I/O runtime.
         self.0.dispatcher.push(Work::Callback(Box::new(move |seat| {
+            let _place = place;
             match guarded.receive(&seat.clock, &callback) {
-                Err(fault) => drop(tell.send(CallbackAnswer::Unavailable(fault.to_string()))),
+                // The guard has counted and logged it.
+                Err(_) => drop(tell.send(busy())),
                 Ok(ReceiveOutput::Rejected { reject }) => drop(tell.send(rejected(reject))),
                 Ok(ReceiveOutput::Accepted { receipt }) => {
                     engine.keep(&provider, receipt, received_at, tell);
                 }
             }
         })));
-        told.await
-            .unwrap_or_else(|_| CallbackAnswer::Unavailable("the adapter gave no answer".into()))
+        told.await.unwrap_or_else(|_| busy())
     }
 
     /// Makes the events of a callback durable, answers, and gives each its
@@ -88,7 +90,8 @@ impl Engine {
                     tracing::info!(%provider, "a callback names a conversation that is not known here");
                 }
                 Err(error) => {
-                    return drop(tell.send(CallbackAnswer::Unavailable(error.to_string())));
+                    tracing::error!(%error, "a callback's session was not looked up");
+                    return drop(tell.send(busy()));
                 }
             }
         }
@@ -100,7 +103,10 @@ impl Engine {
         self.0.store.receive(
             known,
             Box::new(move |result| match result {
-                Err(error) => drop(tell.send(CallbackAnswer::Unavailable(error.to_string()))),
+                Err(error) => {
+                    tracing::error!(%error, "a callback was not stored");
+                    drop(tell.send(busy()));
+                }
                 Ok(numbers) => {
                     drop(tell.send(answer));
                     for (number, event) in numbers.into_iter().zip(kept) {
@@ -190,73 +196,12 @@ impl Engine {
             .record(session)?
             .is_none_or(|record| record.is_over()))
     }
+}
 
-    /// Gives an event of the inbox its turn.
-    pub(super) fn dispatch(&self, number: u64, event: InboxEvent) {
-        let engine = self.clone();
-        let job = TurnJob {
-            inbox: Some(number),
-            ..TurnJob::new(Input::Provider {
-                from: event.provider.clone(),
-                event: event.event.clone(),
-            })
-        };
-        let session = event.session.clone();
-        let done = Box::new(move |ended| engine.dispatched(number, event, ended));
-        let job = Job {
-            what: What::Turn(Box::new(job)),
-            done: Some(done),
-        };
-        if let Err(QueueFull(job)) = self.0.dispatcher.submit(&session, job, true) {
-            drop(job);
-        }
-    }
-
-    fn dispatched(&self, number: u64, event: InboxEvent, ended: Ended) {
-        let reason = match ended {
-            Ended::Ran { .. } => return,
-            Ended::NotStored(error) => {
-                tracing::warn!(%error, session = %event.session, "an event of a vendor waits for the store");
-                return self.try_inbox_again(number);
-            }
-            Ended::ProviderAbsent(detail) => {
-                tracing::info!(%detail, session = %event.session, "an event of a vendor waits for its adapter");
-                return self.try_inbox_again(number);
-            }
-            Ended::AdapterFailed(detail) => detail,
-            Ended::Refused(problem) => problem.to_string(),
-            Ended::Gone => "the session does not exist any more".into(),
-            Ended::AlreadyOpen | Ended::RenewToken(_) | Ended::Prepared(_) => {
-                "an event ended in a way that events do not end".into()
-            }
-        };
-        self.0.metrics.dead_letter(&event.provider, "event");
-        let letter = DeadLetter {
-            id: uuid::Uuid::now_v7().to_string(),
-            session: event.session,
-            provider: event.provider,
-            at: clock::now(),
-            reason,
-            letter: Letter::Event {
-                event: Box::new(event.event),
-            },
-        };
-        self.0.store.bury(
-            number,
-            letter,
-            Box::new(|result| {
-                if let Err(error) = result {
-                    tracing::error!(%error, "a dead letter was not written; the event is tried again at the next start");
-                }
-            }),
-        );
-    }
-
-    pub(super) fn try_inbox_again(&self, number: u64) {
-        self.0
-            .timers
-            .remind(clock::now().plus_ms(AGAIN_MS), Wake::Inbox(number));
-    }
+/// The vendor is asked to come again. Why is for operators, not for whoever
+/// calls.
+fn busy() -> CallbackAnswer {
+    CallbackAnswer::Unavailable("the provider takes no callbacks at the moment".into())
 }
 
 fn rejected(reject: Reject) -> CallbackAnswer {
@@ -269,5 +214,3 @@ fn rejected(reject: Reject) -> CallbackAnswer {
 
 /// How long a vendor's event ids are remembered.
 const REPEATS_KNOWN_SECONDS: u64 = 8 * 24 * 3600;
-/// When an event that could not be handled is tried again.
-const AGAIN_MS: i64 = 1_000;

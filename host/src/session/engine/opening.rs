@@ -97,7 +97,7 @@ impl Engine {
                 let card = self.session(&request.who, &answered.session).await?;
                 return Ok(Some(Opened {
                     card,
-                    created: true,
+                    created: answered.created,
                 }));
             }
         }
@@ -108,14 +108,18 @@ impl Engine {
         else {
             return Ok(None);
         };
+        let subscription = self.listen_to_session(&session);
         let job = TurnJob {
             asker: Some(request.who.clone()),
+            key: request.key.clone(),
             ..TurnJob::new(Input::Command(Command::Return))
         };
         match self.run(&session, job, false).await {
             Ended::Ran { record, .. } if record.is_over() => Ok(None),
             Ended::Ran { record, .. } => Ok(Some(Opened {
-                card: record.card(),
+                card: self
+                    .await_handshake(&record, subscription, request.wait)
+                    .await?,
                 created: false,
             })),
             other => Err(self.problem(other)),

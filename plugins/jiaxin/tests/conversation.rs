@@ -12,7 +12,10 @@ mod vendor;
 use std::collections::VecDeque;
 
 use kefu_jiaxin::JiaxinAdapter;
-use kefu_plugin_api::{prelude::*, testing::Harness};
+use kefu_plugin_api::{
+    prelude::*,
+    testing::{Harness, calls},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -78,6 +81,18 @@ fn a_handshake_without_a_usable_answer_is_a_fault_of_the_provider() {
             Some(&json!([{"type": "close", "reason": "provider_error"}])),
         );
     }
+}
+
+#[test]
+fn a_handshake_is_given_up_while_a_visitor_still_waits() {
+    let mut harness =
+        Harness::<JiaxinAdapter>::open(vendor::settings()).expect("the settings are right");
+    let opened = serde_json::from_value(opened()).expect("an event");
+    let effects = harness.handle(opened);
+    let [call] = calls(&effects)[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(call.deadline_ms, Some(120_000));
 }
 
 #[test]

@@ -135,10 +135,14 @@ pub fn call(
     match name.message {
         Some(message) => call.repeatable().carrying(message),
         None if op.fleeting() => call.within_ms(FLEETING_MS),
+        None if op == Op::Open => call.repeatable().within_ms(OPENING_MS),
         None => call.repeatable(),
     }
 }
 
+/// How long a visitor waits for a vendor that cannot be reached, before the
+/// next provider of the desk is asked.
+const OPENING_MS: u64 = 120_000;
 /// News of somebody typing is worth nothing later.
 const FLEETING_MS: u64 = 5_000;
 

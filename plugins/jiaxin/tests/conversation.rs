@@ -357,11 +357,7 @@ impl Script {
     }
 
     fn keep_calls(&mut self, effects: &[Effect]) {
-        self.open.extend(
-            kefu_plugin_api::testing::calls(effects)
-                .into_iter()
-                .cloned(),
-        );
+        self.open.extend(calls(effects).into_iter().cloned());
     }
 }
 

@@ -19,6 +19,7 @@ mod openapi;
 mod outage;
 mod plugin_faults;
 mod repeats;
+mod secrets;
 mod shutdown;
 mod startup;
 mod streams;

@@ -126,11 +126,6 @@ impl App {
         })
     }
 
-    /// The door to the sessions.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// Where apps and vendors are served.
     pub fn public_address(&self) -> SocketAddr {
         self.public

@@ -7,7 +7,6 @@
 
 use std::net::SocketAddr;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -297,11 +296,6 @@ impl Callback {
         serde_json::from_slice(&self.body).map_err(|error| Reject::Malformed {
             detail: error.to_string(),
         })
-    }
-
-    /// The body in Base64, for an error text or a trail.
-    pub fn body_base64(&self) -> String {
-        STANDARD.encode(&self.body)
     }
 }
 

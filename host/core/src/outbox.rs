@@ -34,13 +34,6 @@ pub struct OutboxEntry {
     pub media: Vec<String>,
 }
 
-impl OutboxEntry {
-    /// Its name among all entries, for logs.
-    pub fn delivery_id(&self) -> String {
-        format!("{}.{}", self.session, self.number)
-    }
-}
-
 /// How an entry ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {

@@ -27,10 +27,7 @@ use kefu_core::{
     session::Record,
     turn::Input,
 };
-use kefu_plugin_api::{
-    capability::EndReason,
-    ids::{ProviderId, SessionId},
-};
+use kefu_plugin_api::ids::{ProviderId, SessionId};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::inbox::Inbox;
@@ -268,17 +265,6 @@ impl Engine {
     /// Listens to all sessions of a visitor.
     pub fn listen_to_visitor(&self, who: &VisitorKey) -> Subscription {
         self.0.hub.listen_to_visitor(who)
-    }
-
-    /// Ends a session from the gateway's side.
-    pub async fn close(&self, session: &SessionId, reason: EndReason) -> Result<(), Problem> {
-        match self
-            .run(session, TurnJob::new(Input::Close(reason)), true)
-            .await
-        {
-            Ended::Ran { .. } => Ok(()),
-            other => Err(self.problem(other)),
-        }
     }
 
     /// Counts what is in memory.

@@ -157,17 +157,6 @@ impl Hub {
         }
     }
 
-    /// How many listeners there are.
-    pub fn listeners(&self) -> usize {
-        self.topics
-            .ears
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .map(Vec::len)
-            .sum()
-    }
-
     fn listen(&self, topic: Topic) -> Subscription {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let lagged = Arc::default();

@@ -121,7 +121,7 @@ impl Origin for Sessions {
         entry: &OutboxEntry,
         attempted: bool,
     ) -> BoxFuture<Result<(), String>> {
-        let id = entry.delivery_id();
+        let id = name_of(entry);
         if !attempted {
             self.0.marks.lock().unwrap().retain(|marked| *marked != id);
             self.0.marks_taken_back.lock().unwrap().push(id);
@@ -146,7 +146,7 @@ impl Origin for Sessions {
     ) -> BoxFuture<Settled> {
         let settled = (self.0.on_settle)(entry, &finished);
         if settled == Settled::Done {
-            let id = entry.delivery_id();
+            let id = name_of(entry);
             let end = End { id, finished, dead };
             self.0.ends.lock().unwrap().push(end);
             self.0.changed.notify_waiters();
@@ -355,6 +355,11 @@ pub(crate) fn provider(id: &str) -> Provider {
         sha256: Vec::new(),
         settings: Settings::new(json!({"key": "k"})),
     }
+}
+
+/// An entry's name among all entries.
+fn name_of(entry: &OutboxEntry) -> String {
+    format!("{}.{}", entry.session, entry.number)
 }
 
 /// A call that must not reach the vendor twice.

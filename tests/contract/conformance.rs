@@ -264,7 +264,7 @@ fn every_adapter_describes_itself_honestly() {
             !descriptor.callback_authentication.is_empty(),
             "{file} does not say how callbacks prove themselves"
         );
-        assert!(generation.module().rustc().starts_with("rustc "), "{file}");
+        assert!(generation.about().rustc().starts_with("rustc "), "{file}");
     }
 }
 
@@ -272,7 +272,7 @@ fn every_adapter_describes_itself_honestly() {
 fn every_setting_that_a_descriptor_names_is_in_its_schema() {
     for adapter in adapters() {
         let (file, module) = (adapter.file, adapter.module());
-        let descriptor = module.descriptor();
+        let descriptor = module.about().descriptor();
         let schema = descriptor.settings.as_value();
         let settings: BTreeSet<_> = schema["properties"]
             .as_object()

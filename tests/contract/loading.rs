@@ -126,14 +126,22 @@ fn a_good_file_is_loaded_and_described() {
     let place = Place::new();
     let file = place.put(MINIMAL, &bytes(MINIMAL));
     let module = place.load(&file);
-    assert_eq!(module.descriptor().id, "minimal");
-    assert_eq!(module.contract().to_string(), "1.0");
-    assert!(module.rustc().starts_with("rustc "), "{}", module.rustc());
-    assert_eq!(
-        module.copy().file_name().and_then(|name| name.to_str()),
-        Some(format!("{}.so", module.sha256()).as_str())
+    assert_eq!(module.about().descriptor().id, "minimal");
+    assert_eq!(module.about().contract().to_string(), "1.0");
+    assert!(
+        module.about().rustc().starts_with("rustc "),
+        "{}",
+        module.about().rustc()
     );
-    assert_ne!(module.copy(), file);
+    assert_eq!(
+        module
+            .about()
+            .copy()
+            .file_name()
+            .and_then(|name| name.to_str()),
+        Some(format!("{}.so", module.about().sha256()).as_str())
+    );
+    assert_ne!(module.about().copy(), file);
 }
 
 #[test]
@@ -153,8 +161,8 @@ fn different_plugins_are_loaded_side_by_side() {
     let minimal = place.load(&place.put(MINIMAL, &bytes(MINIMAL)));
     assert_eq!(
         (
-            chaos.descriptor().id.as_str(),
-            minimal.descriptor().id.as_str()
+            chaos.about().descriptor().id.as_str(),
+            minimal.about().descriptor().id.as_str()
         ),
         ("chaos", "minimal")
     );
@@ -171,7 +179,7 @@ fn a_replaced_file_does_not_disturb_what_was_loaded_from_it() {
     assert_eq!(said(&output), ["hello"]);
     // The same path with other content is another plug-in.
     fs::write(&file, bytes(MINIMAL)).expect("the operator may write");
-    assert_eq!(place.load(&file).descriptor().id, "minimal");
+    assert_eq!(place.load(&file).about().descriptor().id, "minimal");
     fs::remove_file(&file).expect("the operator may remove");
     let output = generation
         .handle(&says("s", "still here"))

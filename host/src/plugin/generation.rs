@@ -1,18 +1,19 @@
-//! One opened adapter of a loaded module.
+//! One opened adapter of a loaded plug-in.
 //!
-//! Owns the adapter's handle, the encoding on our side of the boundary, and
-//! the size of what comes back. Deliberately keeps no count of faults and
-//! decides nothing about them; that is [`guard`](super::guard). Invariants: a
-//! handle is closed exactly once, after its last call; an answer is decoded
-//! only if it is small enough.
+//! Owns the encoding on our side of the boundary, and how much may come back.
+//! Deliberately does not know where the adapter runs
+//! ([`opened`](super::opened) does), keeps no count of faults and decides
+//! nothing about them; that is [`guard`](super::guard). Invariants: an adapter
+//! is closed exactly once, after its last call; an answer is decoded only if it
+//! is small enough.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
+use kefu_core::config::Isolation;
 use kefu_plugin_api::{
-    abi::Answer,
     descriptor::Descriptor,
     error::{AdapterError, FaultKind as AdapterFault, OpenError},
     http::Callback,
@@ -22,14 +23,17 @@ use kefu_plugin_api::{
         decode, encode,
     },
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Module;
+use super::{
+    About, Module,
+    opened::{Bytes, Function, InProcess, Opened, ProcessStatus, judge},
+};
 
 /// How much an adapter may answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputLimits {
     /// Bytes of one answer.
     pub bytes: usize,
@@ -68,6 +72,13 @@ impl Fault {
         }
     }
 
+    pub(super) fn too_large(what: &str, limit: usize, found: usize) -> Self {
+        Self::new(
+            FaultKind::TooLarge,
+            format!("expected at most {limit} {what}, found {found}"),
+        )
+    }
+
     /// Whether it speaks against the adapter. What the vendor did wrong does
     /// not, however often it happens.
     pub fn blames_adapter(&self) -> bool {
@@ -81,6 +92,10 @@ impl Fault {
 pub enum FaultKind {
     /// The adapter panicked.
     Panic,
+    /// The process that it runs in ended.
+    Crash,
+    /// It did not answer in time.
+    Timeout,
     /// The answer is larger than it may be.
     TooLarge,
     /// The answer cannot be read, or contains an effect that is not known.
@@ -101,6 +116,8 @@ impl FaultKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Panic => "panic",
+            Self::Crash => "crash",
+            Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
             Self::BadOutput => "bad_output",
             Self::Illegal => "illegal",
@@ -115,6 +132,8 @@ impl std::fmt::Display for FaultKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Panic => "the adapter panicked",
+            Self::Crash => "the adapter ended its process",
+            Self::Timeout => "the adapter did not answer in time",
             Self::TooLarge => "the adapter answered too much",
             Self::BadOutput => "the adapter's answer cannot be read",
             Self::Illegal => "the adapter asked for what is not allowed",
@@ -158,8 +177,8 @@ pub enum OpenFault {
 /// One opened adapter. Calls may come from many threads at once.
 #[derive(Debug)]
 pub struct Generation {
-    module: Arc<Module>,
-    handle: u64,
+    opened: Box<dyn Opened>,
+    about: Arc<About>,
     provider: ProviderId,
     number: u64,
     limits: OutputLimits,
@@ -167,8 +186,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Opens the module's adapter for a provider with its settings, and runs
-    /// its self-test.
+    /// Opens the module's adapter in this process for a provider with its
+    /// settings, and runs its self-test.
     ///
     /// # Errors
     /// Why it cannot serve this provider.
@@ -184,22 +203,38 @@ impl Generation {
             host: CONTRACT,
         })
         .map_err(OpenFault::Broken)?;
-        let output = read(module.open(&input), limits.bytes).map_err(OpenFault::Broken)?;
+        let output = judge(module.open(&input), limits.bytes)
+            .and_then(|bytes| read(&bytes))
+            .map_err(OpenFault::Broken)?;
         let handle = match output {
             OpenOutput::Opened { handle } => handle,
             OpenOutput::Refused { error } => return Err(OpenFault::Refused(error)),
         };
+        let about = Arc::clone(module.about());
         // From here on dropping closes it.
-        let generation = Self {
-            module,
-            handle,
+        let opened = InProcess::new(module, handle, limits.bytes);
+        opened
+            .call(Function::SelfTest, &[])
+            .map_err(OpenFault::SelfTest)?;
+        Ok(Self::of(Box::new(opened), about, provider, number, limits))
+    }
+
+    /// Wraps an adapter that was opened and tested already.
+    pub(super) fn of(
+        opened: Box<dyn Opened>,
+        about: Arc<About>,
+        provider: ProviderId,
+        number: u64,
+        limits: OutputLimits,
+    ) -> Self {
+        Self {
+            opened,
+            about,
             provider,
             number,
             limits,
             in_flight: AtomicU64::new(0),
-        };
-        raw(generation.module.self_test(handle), limits.bytes).map_err(OpenFault::SelfTest)?;
-        Ok(generation)
+        }
     }
 
     /// One turn.
@@ -208,12 +243,10 @@ impl Generation {
     /// Why there is no usable answer.
     pub fn handle(&self, input: &HandleInput) -> Result<HandleOutput, Fault> {
         let _call = self.enter();
-        let input = write(input)?;
-        let output: HandleOutput =
-            read(self.module.handle(self.handle, &input), self.limits.bytes)?;
+        let output: HandleOutput = self.ask(Function::Handle, input)?;
         self.check_count("effects", output.effects.len())?;
         if output.state.len() > self.limits.state {
-            return Err(too_large(
+            return Err(Fault::too_large(
                 "bytes of state",
                 self.limits.state,
                 output.state.len(),
@@ -229,8 +262,7 @@ impl Generation {
     /// an answer.
     pub fn receive(&self, callback: &Callback) -> Result<ReceiveOutput, Fault> {
         let _call = self.enter();
-        let input = write(callback)?;
-        let output = read(self.module.receive(self.handle, &input), self.limits.bytes)?;
+        let output = self.ask(Function::Receive, callback)?;
         if let ReceiveOutput::Accepted { receipt } = &output {
             self.check_count("events", receipt.events.len())?;
         }
@@ -243,17 +275,27 @@ impl Generation {
     /// Why not.
     pub fn check_state(&self, state: &[u8]) -> Result<(), Fault> {
         let _call = self.enter();
-        raw(self.module.check_state(state), self.limits.bytes).map(drop)
+        self.opened.call(Function::CheckState, state).map(drop)
     }
 
-    /// The loaded module it was opened from.
-    pub fn module(&self) -> &Arc<Module> {
-        &self.module
+    /// The facts of the file it was opened from.
+    pub fn about(&self) -> &Arc<About> {
+        &self.about
+    }
+
+    /// Where it runs.
+    pub fn isolation(&self) -> Isolation {
+        self.opened.isolation()
+    }
+
+    /// The process it runs in, if that is not this one.
+    pub fn process(&self) -> Option<ProcessStatus> {
+        self.opened.process()
     }
 
     /// Who its adapter is.
     pub fn descriptor(&self) -> &Arc<Descriptor> {
-        self.module.descriptor()
+        self.about.descriptor()
     }
 
     /// Whom it serves.
@@ -277,7 +319,7 @@ impl Generation {
         reason = "our minor is 0 today and will not stay so"
     )]
     pub fn contract(&self) -> Contract {
-        let theirs = self.module.contract();
+        let theirs = self.about.contract();
         Contract {
             major: CONTRACT.major,
             minor: CONTRACT.minor.min(theirs.minor),
@@ -289,6 +331,14 @@ impl Generation {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    fn ask<T: DeserializeOwned>(
+        &self,
+        function: Function,
+        input: &impl Serialize,
+    ) -> Result<T, Fault> {
+        read(&self.opened.call(function, &write(input)?)?)
+    }
+
     fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
@@ -296,15 +346,9 @@ impl Generation {
 
     fn check_count(&self, what: &str, found: usize) -> Result<(), Fault> {
         if found > self.limits.items {
-            return Err(too_large(what, self.limits.items, found));
+            return Err(Fault::too_large(what, self.limits.items, found));
         }
         Ok(())
-    }
-}
-
-impl Drop for Generation {
-    fn drop(&mut self) {
-        self.module.close(self.handle);
     }
 }
 
@@ -320,32 +364,6 @@ fn write(input: &impl Serialize) -> Result<Vec<u8>, Fault> {
     encode(input).map_err(Fault::from)
 }
 
-fn read<T: DeserializeOwned>(answer: Answer, limit: usize) -> Result<T, Fault> {
-    let bytes = raw(answer, limit)?;
-    decode(&bytes).map_err(|error| Fault::new(FaultKind::BadOutput, error.detail))
-}
-
-fn raw(
-    answer: Answer,
-    limit: usize,
-) -> Result<impl std::ops::Deref<Target = [u8]> + std::fmt::Debug, Fault> {
-    let bytes = answer.into_result();
-    let length = match &bytes {
-        Ok(bytes) | Err(bytes) => bytes.len(),
-    };
-    if length > limit {
-        return Err(too_large("bytes", limit, length));
-    }
-    bytes.map_err(|bytes| {
-        decode::<AdapterError>(&bytes)
-            .map(Fault::from)
-            .unwrap_or_else(|error| Fault::new(FaultKind::BadOutput, error.detail))
-    })
-}
-
-fn too_large(what: &str, limit: usize, found: usize) -> Fault {
-    Fault::new(
-        FaultKind::TooLarge,
-        format!("expected at most {limit} {what}, found {found}"),
-    )
+fn read<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Fault> {
+    decode(bytes).map_err(|error| Fault::new(FaultKind::BadOutput, error.detail))
 }

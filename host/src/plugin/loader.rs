@@ -27,7 +27,7 @@ use kefu_plugin_api::{
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::{Image, LoadError, Refusal};
+use super::{About, Image, LoadError, Refusal};
 
 /// Loads plug-ins by way of private copies in one folder.
 #[derive(Clone, Debug)]
@@ -181,20 +181,15 @@ const ENOUGH: usize = 1_000;
 /// One loaded plug-in: code in memory that nobody has opened yet.
 pub struct Module {
     root: AdapterModuleRef,
-    descriptor: Arc<Descriptor>,
-    contract: Contract,
-    rustc: String,
-    sha256: String,
-    copy: PathBuf,
-    size: u64,
+    about: Arc<About>,
 }
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Module")
-            .field("adapter", &self.descriptor.id)
-            .field("version", &self.descriptor.version)
-            .field("sha256", &self.sha256)
+            .field("adapter", &self.about.descriptor.id)
+            .field("version", &self.about.descriptor.version)
+            .field("sha256", &self.about.sha256)
             .finish_non_exhaustive()
     }
 }
@@ -204,45 +199,23 @@ impl Module {
     fn admit(root: AdapterModuleRef, image: &Image, copy: PathBuf) -> Result<Self, Refusal> {
         let contract = check_contract(root)?;
         let descriptor = describe(root)?;
-        Ok(Self {
-            root,
+        let about = About {
             descriptor: Arc::new(descriptor),
             contract,
             rustc: String::from_utf8_lossy(root.rustc()().as_slice()).into_owned(),
             sha256: image.sha256().to_owned(),
             copy,
             size: image.bytes().len() as u64,
+        };
+        Ok(Self {
+            root,
+            about: Arc::new(about),
         })
     }
 
-    /// Who its adapter is.
-    pub fn descriptor(&self) -> &Arc<Descriptor> {
-        &self.descriptor
-    }
-
-    /// The contract it was built for.
-    pub fn contract(&self) -> Contract {
-        self.contract
-    }
-
-    /// The compiler it was built with.
-    pub fn rustc(&self) -> &str {
-        &self.rustc
-    }
-
-    /// The hash of the file, in lower-case hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// The private copy that is mapped.
-    pub fn copy(&self) -> &Path {
-        &self.copy
-    }
-
-    /// The file's size in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
+    /// The facts of the file.
+    pub fn about(&self) -> &Arc<About> {
+        &self.about
     }
 
     pub(super) fn open(&self, input: &[u8]) -> Answer {

@@ -227,9 +227,9 @@ fn describe(generation: &Generation) -> CurrentStatus {
     CurrentStatus {
         adapter: descriptor.id.clone(),
         version: descriptor.version.clone(),
-        sha256: generation.module().sha256().to_owned(),
-        contract: generation.module().contract().to_string(),
-        rustc: generation.module().rustc().to_owned(),
+        sha256: generation.about().sha256().to_owned(),
+        contract: generation.about().contract().to_string(),
+        rustc: generation.about().rustc().to_owned(),
         generation: generation.number(),
         callback_authentication: descriptor.callback_authentication.clone(),
     }

@@ -18,8 +18,8 @@ use std::{
 
 use kefu_core::config::{
     CheckedFile, Config, ConfigError, ConfigErrors, Difference, Isolation, Lookup, Main, NoLookup,
-    Origins, Provider, PushFormat, Severity, StoreUrl, Trust, Weight, assemble, check_main,
-    check_provider, diff,
+    Origins, Provider, PushFormat, Rollback, Severity, StoreUrl, Trust, Weight, assemble,
+    check_main, check_provider, diff,
 };
 use serde_json::json;
 
@@ -137,6 +137,22 @@ fn the_main_file_becomes_settings_that_need_no_further_checking() {
 }
 
 #[test]
+fn a_key_is_taken_from_its_line_and_from_a_whole_public_key_file() {
+    let plugins = main_of(&fixture("valid/trust-signed.toml"))
+        .settings
+        .plugins;
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".to_owned();
+    let keys = vec![key.clone(), key];
+    assert_eq!(plugins.trust, Trust::Signed { keys });
+    assert_eq!(plugins.stage_timeout, Duration::from_secs(30));
+    let rollback = Rollback {
+        sessions: 0,
+        within: Duration::from_secs(300),
+    };
+    assert_eq!(plugins.rollback, rollback);
+}
+
+#[test]
 fn a_provider_file_becomes_settings_and_passes_the_adapters_section_through() {
     let provider = provider_of(&fixture("valid/provider-full.toml")).settings;
     assert_eq!(provider.isolation, Isolation::Process);
@@ -146,6 +162,7 @@ fn a_provider_file_becomes_settings_and_passes_the_adapters_section_through() {
         Some(Path::new("emoji/zhichi.toml"))
     );
     assert_eq!(provider.drain, Duration::ZERO);
+    assert_eq!(provider.limits.memory, 64 << 20);
     assert_eq!(
         provider.sha256[1],
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -254,6 +271,7 @@ fn the_shipped_files_show_every_key() {
         "[admin]",
         "[store]",
         "[plugins]",
+        "[plugins.rollback]",
         "[media]",
         "[media.image]",
         "[limits]",

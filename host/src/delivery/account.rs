@@ -256,6 +256,7 @@ pub(super) mod tests {
                 connect_timeout: Duration::from_secs(3),
                 max_response: 1 << 20,
                 deadline: Duration::from_secs(3600),
+                memory: 256 << 20,
             },
             on_unknown: OnUnknown::Report,
             emoji: None,

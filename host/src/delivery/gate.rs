@@ -227,6 +227,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             max_response: 1,
             deadline: Duration::from_secs(1),
+            memory: 1,
         };
         let before = gate.bounds(&limits);
         assert!(Arc::ptr_eq(&before, &gate.bounds(&limits)));

@@ -346,6 +346,7 @@ pub(crate) fn provider(id: &str) -> Provider {
             connect_timeout: Duration::from_secs(10),
             max_response: 64 << 10,
             deadline: Duration::from_secs(3600),
+            memory: 256 << 20,
         },
         on_unknown: OnUnknown::Report,
         emoji: None,

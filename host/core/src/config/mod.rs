@@ -50,8 +50,8 @@ pub use error::{ConfigError, ConfigErrors, Severity};
 pub use interpolate::{Lookup, NoLookup};
 pub use provider::{Isolation, OnUnknown, Provider, ProviderLimits, Settings};
 pub use settings::{
-    Admin, Limits, Log, LogFormat, LogLevel, Media, MediaKind, MediaRule, Plugins, Server,
-    ServerLimits, Store, StoreUrl, Trust,
+    Admin, Limits, Log, LogFormat, LogLevel, Media, MediaKind, MediaRule, Plugins, Rollback,
+    Server, ServerLimits, Store, StoreUrl, Trust,
 };
 pub use units::{format_duration, format_size, parse_duration, parse_size};
 

@@ -66,6 +66,10 @@ pub struct ProviderLimits {
     pub max_response: u64,
     /// How long a request is tried before it becomes a dead letter.
     pub deadline: Duration,
+    /// The memory in bytes that a child process which runs the adapter may
+    /// take: the one that tries a new file out, and the one that serves with
+    /// [`Isolation::Process`].
+    pub memory: u64,
 }
 
 /// What to do when nobody knows whether the vendor took a request that cannot

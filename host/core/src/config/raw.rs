@@ -68,6 +68,15 @@ pub(super) struct Plugins {
     pub(super) copies: Option<String>,
     pub(super) trust: Option<String>,
     pub(super) keys: Option<Vec<String>>,
+    pub(super) stage_timeout: Option<Time>,
+    pub(super) rollback: Rollback,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Rollback {
+    pub(super) sessions: Option<i64>,
+    pub(super) within: Option<Time>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +195,7 @@ pub(super) struct ProviderLimits {
     pub(super) connect_timeout: Option<Time>,
     pub(super) max_response: Option<Size>,
     pub(super) deadline: Option<Time>,
+    pub(super) memory: Option<Size>,
 }
 
 /// A time, not yet read. Its own type for the sake of one message: a bare

@@ -98,6 +98,20 @@ pub struct Plugins {
     pub copies: PathBuf,
     /// Which files may be loaded.
     pub trust: Trust,
+    /// How long one stage of bringing a plug-in up may take, before it counts
+    /// as hung and what serves stays.
+    pub stage_timeout: Duration,
+    /// When a new generation is given up for the one before it.
+    pub rollback: Rollback,
+}
+
+/// `rollback` of `[plugins]`: how soon a new generation that faults is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollback {
+    /// Faulted sessions that are too many; 0: it is never given up by itself.
+    pub sessions: u32,
+    /// How long after its swap a generation is watched.
+    pub within: Duration,
 }
 
 /// Which plug-in files may be loaded.
@@ -109,7 +123,8 @@ pub enum Trust {
     Listed,
     /// Files with a minisign signature beside them.
     Signed {
-        /// The public keys of which one must have signed.
+        /// The public keys of which one must have signed, each as the 56
+        /// characters that minisign prints.
         keys: Vec<String>,
     },
 }

@@ -6,8 +6,8 @@
 
 use super::{Checker, apps, desks, media};
 use crate::config::{
-    AddressRange, Admin, Limits, Log, LogFormat, LogLevel, Main, Plugins, Server, ServerLimits,
-    Store, StoreUrl, Trust, address::parse_base_url, raw,
+    AddressRange, Admin, Limits, Log, LogFormat, LogLevel, Main, Plugins, Rollback, Server,
+    ServerLimits, Store, StoreUrl, Trust, address::parse_base_url, raw,
 };
 
 pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
@@ -178,30 +178,66 @@ fn plugins(checker: &mut Checker, raw: raw::Plugins, store: &Store) -> Plugins {
             }
         }
     };
-    Plugins { dir, copies, trust }
+    Plugins {
+        dir,
+        copies,
+        trust,
+        stage_timeout: checker.duration(
+            "plugins.stage_timeout",
+            raw.stage_timeout,
+            "5s",
+            "100ms",
+            "5m",
+        ),
+        rollback: Rollback {
+            sessions: checker.number(
+                "plugins.rollback.sessions",
+                raw.rollback.sessions,
+                3,
+                0..=1_000,
+            ),
+            within: checker.duration(
+                "plugins.rollback.within",
+                raw.rollback.within,
+                "60s",
+                "1s",
+                "1d",
+            ),
+        },
+    }
 }
 
 fn signed(checker: &mut Checker, keys: Option<Vec<String>>) -> Trust {
-    let right = "list minisign public keys: 56 characters each, beginning with RW";
+    let right = "list minisign public keys as `minisign -G` prints them: 56 characters each, beginning with RW";
     let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
         checker.missing("plugins.keys", right);
         return Trust::Any;
-    };
-    let is_key = |text: &str| {
-        let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-        (text.len() == 56 && text.starts_with("RW") && text.bytes().all(base64))
-            .then(|| text.to_owned())
     };
     Trust::Signed {
         keys: checker.parsed(
             "plugins.keys",
             keys,
             true,
-            is_key,
+            minisign_key,
             "is no minisign public key",
             right,
         ),
     }
+}
+
+/// The key of a line as minisign prints it, or of a whole `.pub` file, whose
+/// first line is a comment. 56 digits of base64 are exactly the 42 bytes of a
+/// key, and its first two, the algorithm `Ed`, settle the first 12 bits and
+/// two of the third digit's.
+fn minisign_key(text: &str) -> Option<String> {
+    let key = match text.split_once('\n') {
+        Some((comment, rest)) if comment.starts_with("untrusted comment:") => rest.trim(),
+        _ => text,
+    };
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let third = key.strip_prefix("RW")?.bytes().next()?;
+    (key.len() == 56 && (b'Q'..=b'T').contains(&third) && key.bytes().all(base64))
+        .then(|| key.to_owned())
 }
 
 fn limits(checker: &mut Checker, raw: raw::Limits) -> Limits {

@@ -99,6 +99,7 @@ fn limits(checker: &mut Checker, raw: raw::ProviderLimits) -> ProviderLimits {
             "64MiB",
         ),
         deadline: checker.duration("limits.deadline", raw.deadline, "2h", "1s", "30d"),
+        memory: checker.size("limits.memory", raw.memory, "256MiB", "32MiB", "64GiB"),
     }
 }
 

@@ -18,6 +18,8 @@
 //! | [`token`] | visitor tokens, good and bad |
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
+//! | [`traffic`] | steady traffic, its verdict and its times |
+//! | [`memory`] | what the gateway and its children hold |
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
 
@@ -27,12 +29,14 @@ pub mod events;
 pub mod gateway;
 pub mod http;
 pub mod media;
+pub mod memory;
 pub mod plugins;
 mod process;
 pub mod simulators;
 pub mod sse;
 pub mod stage;
 pub mod token;
+pub mod traffic;
 pub mod visitor;
 pub mod wait;
 pub mod webdriver;

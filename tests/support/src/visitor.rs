@@ -44,6 +44,11 @@ impl Visitor {
         self
     }
 
+    /// The address of its gateway.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The visitor's id.
     pub fn id(&self) -> &str {
         &self.id

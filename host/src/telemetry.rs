@@ -13,7 +13,7 @@ use std::io;
 use kefu_core::config::{Log, LogFormat};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-pub use metrics::{Metrics, OpenStream};
+pub use metrics::{Metrics, OpenStream, Standing};
 
 /// Starts logging to standard error, in the form and from the level that the
 /// configuration names. `RUST_LOG` adds to it for single modules.

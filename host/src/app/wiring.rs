@@ -6,7 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use kefu_core::outbox::{Finished, OutboxEntry};
+use kefu_core::{
+    outbox::{DeadLetter, Finished, Letter, OutboxEntry},
+    problem::{Problem, Slug},
+};
 use kefu_plugin_api::{http::HttpRequest, ids::ProviderId};
 use serde_json::{Value, json};
 
@@ -17,7 +20,7 @@ use crate::{
     plugin::Registry,
     session::{Engine, Settling},
     store::Store,
-    telemetry::Metrics,
+    telemetry::{Metrics, Standing},
 };
 
 /// Sessions, as delivery sees them.
@@ -108,11 +111,18 @@ impl Operations for Overview {
                     members.insert("outbox".into(), json!(delivery.entries));
                     members.insert("requests_under_way".into(), json!(delivery.under_way));
                 }
-                let state = report["state"].as_str().unwrap_or_default().to_owned();
+                let text = |key: &str| report[key].as_str().map(str::to_owned);
+                let standing = Standing {
+                    state: text("state").unwrap_or_default(),
+                    generation: report["generation"].as_u64(),
+                    retained: report["retained"].as_array().map_or(0, Vec::len) as u64,
+                    ..Standing::default()
+                };
                 ProviderReport {
                     id,
                     works,
-                    state,
+                    reason: text("reason"),
+                    standing,
                     report,
                 }
             })
@@ -124,6 +134,64 @@ impl Operations for Overview {
             .availability(provider)
             .is_some_and(|availability| availability.takes_sessions())
     }
+
+    fn plugins(&self) -> Result<Value, Problem> {
+        Err(not_wired("listing plug-in files"))
+    }
+
+    fn mapped_copies(&self) -> u64 {
+        crate::plugin::loader::mapped_copies() as u64
+    }
+
+    fn reloads(&self, _: usize) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn reload(&self, _: Option<&ProviderId>) -> Result<Value, Problem> {
+        Err(not_wired("reloading"))
+    }
+
+    fn roll_back(&self, _: &ProviderId, _: Option<u64>) -> Result<Value, Problem> {
+        Err(not_wired("going back to an earlier generation"))
+    }
+
+    fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {
+        let slot = self.registry.slot(provider).ok_or_else(|| {
+            Problem::new(Slug::NotFound, format!("there is no provider `{provider}`"))
+        })?;
+        slot.set_paused(paused);
+        Ok(())
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
+        let letters = self.store.dead_letters(limit).map_err(|error| {
+            let detail = format!("cannot read the dead letters: {error}");
+            Problem::new(Slug::StorageUnavailable, detail)
+        })?;
+        Ok(letters.iter().map(dead_letter).collect())
+    }
+}
+
+/// What it is and whose, without what visitors and agents said.
+fn dead_letter(letter: &DeadLetter) -> Value {
+    json!({
+        "id": letter.id,
+        "session": letter.session,
+        "provider": letter.provider,
+        "at": letter.at,
+        "reason": letter.reason,
+        "type": match &letter.letter {
+            Letter::Call { .. } => "call",
+            Letter::Event { .. } => "event",
+        },
+    })
+}
+
+fn not_wired(what: &str) -> Problem {
+    Problem::new(
+        Slug::ProviderUnavailable,
+        format!("{what} is not wired yet"),
+    )
 }
 
 /// Seconds since 1970.

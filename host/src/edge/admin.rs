@@ -1,26 +1,37 @@
-//! The operators' listener: health, metrics, providers.
+//! The operators' listener: health, metrics, and what can be done about
+//! providers.
 //!
-//! Owns who may ask what there. Deliberately changes nothing. Invariant:
-//! `/livez` and `/readyz` are open, so that whatever supervises the gateway
-//! needs no secret, and tell nothing that is one; `/metrics` takes the bearer
-//! token or a connection from this machine; everything else takes the token.
+//! Owns who may ask what there. Deliberately decides nothing about providers:
+//! every command becomes one question to [`Operations`]. Invariant: `/livez`
+//! and `/readyz` are open, so that whatever supervises the gateway needs no
+//! secret, and tell nothing that is one; `/metrics` takes the bearer token or a
+//! connection from this machine; everything else takes the token, which is
+//! looked at before the body is read.
+
+mod health;
+mod lists;
+mod openapi;
+mod providers;
+mod routes;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, request::Parts as Head};
 use hyper::body::Incoming;
 use kefu_core::{
     config::Config,
     problem::{Problem, Slug},
 };
-use serde_json::{Value, json};
 
+use self::routes::{Call, Door, Found};
 use super::{
     auth,
-    body::Body,
+    body::{self, Body},
     listener::{Answering, Handler, Shutdown},
-    operations::{Operations, ProviderReport},
+    operations::Operations,
+    public::method_name,
     request_id::RequestIds,
     respond,
 };
@@ -36,6 +47,18 @@ struct Inner {
     metrics: Metrics,
     shutdown: Shutdown,
     request_ids: RequestIds,
+}
+
+/// A request that may be answered.
+struct Asked {
+    call: Call,
+    /// The parameter in the path.
+    id: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Bytes,
+    /// Whether it has the token, or comes from this machine.
+    trusted: bool,
 }
 
 impl Admin {
@@ -60,98 +83,117 @@ impl Admin {
 impl Handler for Admin {
     fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Answering {
         let inner = Arc::clone(&self.0);
-        // A check of the store may wait for the disk.
-        Box::pin(async move {
-            let (head, _) = request.into_parts();
-            let work = tokio::task::spawn_blocking(move || {
-                inner.answer(&head.method, head.uri.path(), &head.headers, peer)
-            });
-            work.await.unwrap_or_else(|error| {
-                tracing::error!(%error, "an operator's request broke");
-                respond::problem(&Problem::new(Slug::Overloaded, "the request broke"))
-            })
-        })
+        Box::pin(async move { inner.answer(request, peer).await })
     }
 }
 
 impl Inner {
-    fn answer(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<Body> {
         let started = Instant::now();
-        let (route, mut answer) = if matches!(*method, Method::GET | Method::HEAD) {
-            self.route(path, headers, peer)
-                .unwrap_or_else(|problem| ("none", respond::problem(&problem)))
-        } else {
-            let refused = respond::method_not_allowed(method.as_str(), "GET, HEAD");
-            ("none", refused)
+        let (head, body) = request.into_parts();
+        let id = self.request_ids.name(&head.headers);
+        let (pattern, admitted) = self.admit(&head, peer);
+        let mut answer = match admitted {
+            Ok(asked) => self.clone().respond(asked, body).await,
+            Err(refusal) => *refusal,
         };
-        let id = self.request_ids.name(headers);
         respond::add_common_headers(answer.headers_mut(), id);
+        let method = method_name(&head.method);
         let status = answer.status().as_u16();
         self.metrics
-            .request_answered(route, "GET", status, started.elapsed());
+            .request_answered(pattern, method, status, started.elapsed());
         answer
     }
 
-    fn route(
+    /// Finds what is asked and whether whoever asks may; with the route's
+    /// pattern, for metrics.
+    fn admit(
         &self,
-        path: &str,
-        headers: &HeaderMap,
+        head: &Head,
         peer: SocketAddr,
-    ) -> Result<(&'static str, Response<Body>), Problem> {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        Ok(match segments.as_slice() {
-            ["livez"] => ("/livez", text(StatusCode::OK, "ok\n")),
-            ["readyz"] => ("/readyz", self.ready()),
-            ["metrics"] => {
-                if !peer.ip().to_canonical().is_loopback() {
-                    self.check_token(headers)?;
-                }
-                let page =
-                    respond::typed(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render());
-                ("/metrics", page)
+    ) -> (&'static str, Result<Asked, Box<Response<Body>>>) {
+        let refuse = |problem| Err(Box::new(respond::problem(&problem)));
+        let token = self.check_token(&head.headers);
+        let trusted = token.is_ok() || peer.ip().to_canonical().is_loopback();
+        let (pattern, door, found) = routes::find(&head.method, head.uri.path());
+        let may = match door {
+            Door::Open => Ok(()),
+            Door::ThisMachine if trusted => Ok(()),
+            Door::ThisMachine | Door::Token => token,
+        };
+        if let Err(problem) = may {
+            return (pattern, refuse(problem));
+        }
+        let (call, id) = match found {
+            Found::Call(call, id) => (call, id),
+            Found::OtherMethods(allow) => {
+                let answer = respond::method_not_allowed(head.method.as_str(), allow);
+                return (pattern, Err(Box::new(answer)));
             }
-            ["admin", "v1", "providers"] => {
-                self.check_token(headers)?;
-                let list: Vec<Value> = self.operations.providers().into_iter().map(entry).collect();
-                let body = json!({"providers": list});
-                ("/admin/v1/providers", respond::json(StatusCode::OK, &body))
+            Found::Nothing => {
+                let problem = Problem::new(Slug::NotFound, "nothing is at this path");
+                return (pattern, refuse(problem));
             }
-            _ => {
-                self.check_token(headers)?;
-                return Err(Problem::new(Slug::NotFound, "nothing is at this path"));
-            }
+        };
+        let asked = Asked {
+            call,
+            id,
+            query: head.uri.query().map(str::to_owned),
+            headers: head.headers.clone(),
+            body: Bytes::new(),
+            trusted,
+        };
+        (pattern, Ok(asked))
+    }
+
+    /// Reads the body and does the work where it may wait for disks and
+    /// adapters. Work that was begun is ended, even if whoever asked goes away.
+    async fn respond(self: Arc<Self>, mut asked: Asked, body: Incoming) -> Response<Body> {
+        if asked.call.is_command() {
+            asked.body = match body::read_whole(body, MAX_BODY).await {
+                Ok(body) => body,
+                Err(problem) => return respond::problem(&problem),
+            };
+        }
+        let work = tokio::task::spawn_blocking(move || self.perform(&asked));
+        work.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "an operator's request broke");
+            respond::problem(&Problem::new(Slug::Overloaded, "the request broke"))
         })
     }
 
-    /// Whether new work can be done: the store answers and somebody serves.
-    fn ready(&self) -> Response<Body> {
-        let store = self.operations.check_store();
-        let providers = self.operations.providers();
-        let (status, word) = if self.shutdown.is_stopping() {
-            (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-        } else if store.is_ok() && providers.iter().any(|provider| provider.works) {
-            (StatusCode::OK, "ready")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    fn perform(&self, asked: &Asked) -> Response<Body> {
+        let result = match asked.call {
+            Call::Live => Ok(health::live()),
+            Call::Ready => Ok(health::ready(self, asked.trusted)),
+            Call::Metrics => Ok(self.metrics_page()),
+            Call::OpenApi => Ok(openapi::answer()),
+            Call::Providers => Ok(providers::list(self)),
+            Call::Provider => providers::show(self, &asked.id),
+            Call::ReloadProvider => providers::reload(self, asked),
+            Call::RollBack => providers::roll_back(self, asked),
+            Call::Pause => providers::set_paused(self, asked, true),
+            Call::Resume => providers::set_paused(self, asked, false),
+            Call::Reload => providers::reload_all(self, asked),
+            Call::Reloads => lists::reloads(self, asked),
+            Call::Plugins => lists::plugins(self),
+            Call::Desks => Ok(lists::desks(self)),
+            Call::DeadLetters => lists::dead_letters(self, asked),
         };
-        let providers: Vec<Value> = providers
-            .iter()
-            .map(|provider| {
-                json!({"id": provider.id, "state": provider.state, "works": provider.works})
-            })
-            .collect();
-        let body = json!({
-            "status": word,
-            "store": {"works": store.is_ok(), "detail": store.err()},
-            "providers": providers,
-        });
-        respond::json(status, &body)
+        result.unwrap_or_else(|problem| respond::problem(&problem))
+    }
+
+    fn metrics_page(&self) -> Response<Body> {
+        let providers = self.operations.providers();
+        let standings = providers.iter().map(|it| (&it.id, &it.standing));
+        let mapped = self.operations.mapped_copies();
+        self.metrics.providers_stand(standings, mapped);
+        let page = self.metrics.render();
+        respond::typed(StatusCode::OK, Metrics::CONTENT_TYPE, page)
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -166,21 +208,8 @@ impl Inner {
     }
 }
 
-/// One provider of the list.
-fn entry(provider: ProviderReport) -> Value {
-    let mut entry = match provider.report {
-        Value::Object(entry) => entry,
-        other => serde_json::Map::from_iter([("report".to_owned(), other)]),
-    };
-    entry.insert("id".into(), provider.id.as_str().into());
-    entry.insert("state".into(), provider.state.into());
-    entry.insert("works".into(), provider.works.into());
-    Value::Object(entry)
-}
-
-fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    respond::typed(status, "text/plain; charset=utf-8", text)
-}
+/// Commands are a few words.
+const MAX_BODY: u64 = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

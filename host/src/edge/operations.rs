@@ -1,12 +1,20 @@
 //! What the edge asks about the rest of the gateway, besides sessions.
 //!
-//! Owns the questions. Deliberately knows neither store nor plug-ins; whoever
-//! wires the gateway answers.
+//! Owns the questions and commands. Deliberately knows neither store nor
+//! plug-ins; whoever wires the gateway answers. Invariant: every call may wait
+//! for a disk, a child process or an adapter, so none is made from a thread
+//! that serves connections.
 
+use kefu_core::problem::Problem;
 use kefu_plugin_api::ids::ProviderId;
 use serde_json::Value;
 
-/// The state of store and providers.
+use crate::telemetry::Standing;
+
+/// The state of store and providers, and what operators can do about it.
+///
+/// The JSON that is handed over is shown as it is. A command on a provider
+/// that is not there is refused as `not-found`.
 pub trait Operations: Send + Sync {
     /// Whether the store answers.
     ///
@@ -19,6 +27,48 @@ pub trait Operations: Send + Sync {
 
     /// Whether a session may open at this provider now.
     fn takes_sessions(&self, provider: &ProviderId) -> bool;
+
+    /// Every file of the plug-in folder that could be a plug-in, declared or
+    /// not: a list of objects, each with `file`.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    fn plugins(&self) -> Result<Value, Problem>;
+
+    /// Private copies of plug-ins that are mapped into this process.
+    fn mapped_copies(&self) -> u64;
+
+    /// The reports of the last reloads, newest first, at most so many.
+    fn reloads(&self, limit: usize) -> Vec<Value>;
+
+    /// Reads the configuration again and replaces what differs; with a
+    /// provider, brings that one up anew even if nothing differs. Returns when
+    /// it is over, with its report.
+    ///
+    /// # Errors
+    /// Only if nothing could be tried; a reload that was tried and refused is
+    /// a report whose `outcome` is `refused`.
+    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem>;
+
+    /// Goes back to an earlier generation, the last one if none is named.
+    /// Returns when it is over, with its report.
+    ///
+    /// # Errors
+    /// That generation is not retained (`not-found`). One that is refused by
+    /// preflight is a report.
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem>;
+
+    /// Pauses a provider or lets it go on; resuming ends a quarantine too.
+    ///
+    /// # Errors
+    /// There is no such provider.
+    fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem>;
+
+    /// What was given up and kept for people, newest first, at most so many.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem>;
 }
 
 /// One provider, as operators see it.
@@ -28,9 +78,12 @@ pub struct ProviderReport {
     pub id: ProviderId,
     /// Whether sessions can open there.
     pub works: bool,
-    /// Its state in a word: `active`, `waiting`, `failed`, `paused`,
-    /// `quarantined`.
-    pub state: String,
+    /// Why it stands as it does, in words; nothing is to be said of one that
+    /// works.
+    pub reason: Option<String>,
+    /// Its state in a word (`active`, `waiting`, `failed`, `paused`,
+    /// `quarantined`, `draining`) and the numbers that `/metrics` shows.
+    pub standing: Standing,
     /// Everything else, as `GET /admin/v1/providers` shows it: an object.
     pub report: Value,
 }

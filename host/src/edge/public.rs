@@ -237,7 +237,7 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
 }
 
 /// A label of a closed list, whatever clients send.
-fn method_name(method: &Method) -> &'static str {
+pub(super) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -226,7 +226,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
 
 /// The first parameter of a pattern in a path that matches it; empty where the
 /// pattern has none. `{rest}` takes everything that is left.
-fn parameter<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let mut found = "";
     let mut segments = path.split('/');
     for wanted in pattern.split('/') {

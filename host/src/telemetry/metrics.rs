@@ -5,6 +5,10 @@
 //! labels are routes of the router, ids of the configuration, and words of the
 //! code; nothing that a visitor or a vendor can choose.
 
+mod by_provider;
+mod plugins;
+mod process;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use kefu_plugin_api::ids::ProviderId;
@@ -14,7 +18,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::{by_provider::ByProvider, plugins::Plugins, process::ProcessMemory};
 use crate::plugin::{CallKind, CallObserver, FaultKind};
+
+pub use self::plugins::Standing;
 
 /// Every metric of the gateway. Cheap to clone; all clones count together.
 #[derive(Clone)]
@@ -35,13 +42,14 @@ struct All {
     commit_turns: Histogram,
     commit_seconds: Histogram,
     outbox: Gauge,
-    attempts: Family<OfProvider, Counter>,
+    attempts: ByProvider<Outcome, Counter>,
     delivery_seconds: Histogram,
-    callbacks: Family<OfProvider, Counter>,
-    adapter_calls: Family<OfAdapter, Counter>,
+    callbacks: ByProvider<Outcome, Counter>,
+    adapter_calls: ByProvider<OfCall, Counter>,
     adapter_seconds: Histogram,
-    dead_letters: Family<OfProvider, Counter>,
+    dead_letters: ByProvider<Outcome, Counter>,
     media_bytes: Counter,
+    plugins: Plugins,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,14 +65,7 @@ struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfProvider {
-    provider: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfAdapter {
-    provider: String,
+struct OfCall {
     call: &'static str,
     outcome: &'static str,
 }
@@ -93,17 +94,20 @@ impl Metrics {
             commit_turns: Histogram::new(BATCH),
             commit_seconds: Histogram::new(SECONDS),
             outbox: Gauge::default(),
-            attempts: Family::default(),
+            attempts: ByProvider::default(),
             delivery_seconds: Histogram::new(LONG_SECONDS),
-            callbacks: Family::default(),
-            adapter_calls: Family::default(),
+            callbacks: ByProvider::default(),
+            adapter_calls: ByProvider::default(),
             adapter_seconds: Histogram::new(SECONDS),
-            dead_letters: Family::default(),
+            dead_letters: ByProvider::default(),
             media_bytes: Counter::default(),
+            plugins: Plugins::default(),
         };
         all.register_edge();
         all.register_sessions();
         all.register_delivery();
+        all.plugins.register(&mut all.registry);
+        all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))
     }
 
@@ -209,10 +213,8 @@ impl Metrics {
     /// A request to a vendor was tried: `answered`, `refused`, `not_sent`,
     /// `unknown`, `token_rejected`.
     pub fn delivery_tried(&self, provider: &ProviderId, outcome: &'static str) {
-        self.0
-            .attempts
-            .get_or_create(&of_provider(provider, outcome))
-            .inc();
+        let labels = Outcome { outcome };
+        self.0.attempts.with(provider, labels, increment);
     }
 
     /// A request reached its vendor, so long after the turn that asked for it.
@@ -223,18 +225,14 @@ impl Metrics {
     /// A vendor's callback was answered: `accepted`, `not_authentic`,
     /// `malformed`, `unavailable`, `unknown_session`.
     pub fn callback_answered(&self, provider: &ProviderId, outcome: &'static str) {
-        self.0
-            .callbacks
-            .get_or_create(&of_provider(provider, outcome))
-            .inc();
+        let labels = Outcome { outcome };
+        self.0.callbacks.with(provider, labels, increment);
     }
 
     /// Something was given up and kept for people.
     pub fn dead_letter(&self, provider: &ProviderId, kind: &'static str) {
-        self.0
-            .dead_letters
-            .get_or_create(&of_provider(provider, kind))
-            .inc();
+        let labels = Outcome { outcome: kind };
+        self.0.dead_letters.with(provider, labels, increment);
     }
 }
 
@@ -247,12 +245,14 @@ impl CallObserver for Metrics {
         took: Duration,
         fault: Option<FaultKind>,
     ) {
-        let labels = OfAdapter {
-            provider: provider.as_str().to_owned(),
+        let labels = OfCall {
             call: kind.as_str(),
             outcome: fault.map_or("ok", FaultKind::as_str),
         };
-        self.0.adapter_calls.get_or_create(&labels).inc();
+        self.0.adapter_calls.with(provider, labels, increment);
+        if let Some(fault) = fault {
+            self.provider_faulted(provider, fault);
+        }
         self.0.adapter_seconds.observe(took.as_secs_f64());
     }
 }
@@ -370,11 +370,8 @@ impl All {
     }
 }
 
-fn of_provider(provider: &ProviderId, outcome: &'static str) -> OfProvider {
-    OfProvider {
-        provider: provider.as_str().to_owned(),
-        outcome,
-    }
+fn increment(counter: &Counter) {
+    counter.inc();
 }
 
 const SECONDS: [f64; 13] = [

@@ -1,72 +1,101 @@
-use http::header::AUTHORIZATION;
-use http_body_util::BodyExt;
-use kefu_core::config::{NoLookup, assemble, check_main};
-use kefu_plugin_api::ids::ProviderId;
+//! Over the wire where bodies are concerned, else without a socket, so that
+//! requests can come from other machines too.
 
+mod commands;
+mod fake;
+mod lists;
+
+use http::{Method, header::AUTHORIZATION};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use self::fake::{State, admin};
 use super::*;
 use crate::edge::shutdown_signal;
 
 #[tokio::test]
 async fn health_is_open_and_says_what_works() {
-    let (admin, _trigger) = admin(Ok(()), true);
+    let (admin, _trigger) = admin(State::default());
     let (status, body) = get(&admin, "/readyz", None, REMOTE).await;
     assert_eq!(status, 200);
     assert_eq!(body["status"], "ready");
     assert_eq!(
         body["providers"],
-        json!([{"id": "zhichi", "state": "active", "works": true}])
+        json!([
+            {"id": "jiaxin", "state": "waiting", "works": false, "stuck_calls": 0},
+            {"id": "zhichi", "state": "active", "works": true, "stuck_calls": 2},
+        ])
     );
-    let answer = admin.answer(&Method::GET, "/livez", &HeaderMap::new(), remote());
-    assert_eq!(answer.status(), 200);
+    let (pattern, admitted) = admin.admit(&head(Method::GET, "/livez", None), remote());
+    assert_eq!(pattern, "/livez");
+    assert_eq!(admin.perform(&admitted.unwrap()).status(), 200);
+}
+
+#[tokio::test]
+async fn reasons_are_for_the_token_and_for_this_machine() {
+    let (admin, _trigger) = admin(State::default());
+    for (token, peer, told) in [
+        (None, REMOTE, false),
+        (Some("wrong"), REMOTE, false),
+        (Some(TOKEN), REMOTE, true),
+        (None, LOCAL, true),
+    ] {
+        let (status, body) = get(&admin, "/readyz", token, peer).await;
+        assert_eq!(status, 200);
+        let reason = told.then_some("the file is not there yet");
+        assert_eq!(body["providers"][0]["reason"].as_str(), reason, "{peer}");
+    }
 }
 
 #[tokio::test]
 async fn it_is_not_ready_without_store_provider_or_future() {
-    let (broken, _trigger) = admin(Err("the disk is full".into()), true);
+    let (broken, _trigger) = admin(State {
+        store: Err("the disk is full".into()),
+        ..State::default()
+    });
     let (status, body) = get(&broken, "/readyz", None, REMOTE).await;
     assert_eq!((status, &body["status"]), (503, &json!("not_ready")));
     assert_eq!(body["store"]["detail"], "the disk is full");
 
-    let (alone, _trigger) = admin(Ok(()), false);
+    let (alone, _trigger) = admin(State {
+        works: false,
+        ..State::default()
+    });
     assert_eq!(get(&alone, "/readyz", None, REMOTE).await.0, 503);
 
-    let (stopping, trigger) = admin(Ok(()), true);
+    let (stopping, trigger) = admin(State::default());
     trigger.stop();
     let (status, body) = get(&stopping, "/readyz", None, REMOTE).await;
     assert_eq!((status, &body["status"]), (503, &json!("stopping")));
 }
 
 #[tokio::test]
-async fn providers_need_the_token() {
-    let (admin, _trigger) = admin(Ok(()), true);
-    let path = "/admin/v1/providers";
-    for token in [None, Some("wrong"), Some("")] {
-        assert_eq!(get(&admin, path, token, LOCAL).await.0, 401, "{token:?}");
+async fn everything_else_needs_the_token() {
+    let (admin, _trigger) = admin(State::default());
+    let closed = routes::ROUTES.iter().filter(|it| it.door == Door::Token);
+    let known = closed.map(|route| (route.method, route.pattern));
+    for (method, path) in known.chain([("GET", "/admin/v1/nothing"), ("PUT", "/admin/v1/desks")]) {
+        let method: Method = method.parse().unwrap();
+        for token in [None, Some("wrong"), Some("")] {
+            let request = head(method.clone(), path, token);
+            let refusal = admin.admit(&request, local()).1.err().unwrap();
+            assert_eq!(refusal.status(), 401, "{method} {path} {token:?}");
+            assert_eq!(refusal.headers()["www-authenticate"], "Bearer");
+        }
     }
-    let (status, body) = get(&admin, path, Some(TOKEN), REMOTE).await;
-    assert_eq!(status, 200);
-    assert_eq!(body["providers"][0]["id"], "zhichi");
-    assert_eq!(body["providers"][0]["generation"], 1);
-    assert_eq!(get(&admin, "/admin/v1/nothing", None, REMOTE).await.0, 401);
-    assert_eq!(
-        get(&admin, "/admin/v1/nothing", Some(TOKEN), REMOTE)
-            .await
-            .0,
-        404
-    );
+    let (status, body) = get(&admin, "/admin/v1/nothing", Some(TOKEN), REMOTE).await;
+    assert_eq!(status, 404, "{body}");
 }
 
 #[tokio::test]
 async fn metrics_are_for_this_machine_and_for_the_token() {
-    let (admin, _trigger) = admin(Ok(()), true);
+    let (admin, _trigger) = admin(State::default());
     let status = |token: Option<&str>, peer: &str| {
-        let answer = admin.answer(
-            &Method::GET,
-            "/metrics",
-            &bearer(token),
-            peer.parse().unwrap(),
-        );
-        answer.status().as_u16()
+        let request = head(Method::GET, "/metrics", token);
+        match admin.admit(&request, peer.parse().unwrap()).1 {
+            Ok(asked) => admin.perform(&asked).status().as_u16(),
+            Err(refusal) => refusal.status().as_u16(),
+        }
     };
     assert_eq!(status(None, LOCAL), 200);
     assert_eq!(status(None, "[::ffff:127.0.0.1]:9"), 200);
@@ -74,64 +103,63 @@ async fn metrics_are_for_this_machine_and_for_the_token() {
     assert_eq!(status(Some(TOKEN), REMOTE), 200);
 }
 
+#[tokio::test]
+async fn metrics_show_how_providers_stand_at_that_moment() {
+    let (admin, _trigger) = admin(State::default());
+    let request = head(Method::GET, "/metrics", None);
+    let asked = admin.admit(&request, local()).1.unwrap();
+    let page = read(admin.perform(&asked)).await;
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    for line in [
+        "kefu_provider_state{provider=\"zhichi\",state=\"active\"} 1\n",
+        "kefu_provider_stuck_calls{provider=\"zhichi\"} 2\n",
+        "kefu_plugin_mapped_copies 4\n",
+    ] {
+        assert!(page.contains(line), "{line} is not in\n{page}");
+    }
+}
+
 #[test]
 fn other_methods_are_not_offered() {
-    let (admin, _trigger) = admin(Ok(()), true);
-    let answer = admin.answer(&Method::POST, "/livez", &HeaderMap::new(), remote());
-    assert_eq!(answer.status(), 405);
-    assert_eq!(answer.headers()["allow"], "GET, HEAD");
-}
-
-struct State {
-    store: Result<(), String>,
-    works: bool,
-}
-
-impl Operations for State {
-    fn check_store(&self) -> Result<(), String> {
-        self.store.clone()
-    }
-
-    fn providers(&self) -> Vec<ProviderReport> {
-        vec![ProviderReport {
-            id: "zhichi".into(),
-            works: self.works,
-            state: if self.works { "active" } else { "waiting" }.into(),
-            report: json!({"generation": 1}),
-        }]
-    }
-
-    fn takes_sessions(&self, _: &ProviderId) -> bool {
-        self.works
+    let (admin, _trigger) = admin(State::default());
+    for (method, path, allow) in [
+        (Method::POST, "/livez", "GET, HEAD"),
+        (Method::DELETE, "/admin/v1/providers/zhichi", "GET, HEAD"),
+        (Method::GET, "/admin/v1/providers/zhichi/pause", "POST"),
+        (Method::GET, "/admin/v1/reload", "POST"),
+    ] {
+        let request = head(method, path, Some(TOKEN));
+        let refusal = admin.admit(&request, remote()).1.err().unwrap();
+        assert_eq!(refusal.status(), 405, "{path}");
+        assert_eq!(refusal.headers()["allow"], allow, "{path}");
     }
 }
 
-fn admin(store: Result<(), String>, works: bool) -> (Arc<Inner>, crate::edge::ShutdownTrigger) {
-    let text = format!("[admin]\ntoken = \"{TOKEN}\"");
-    let config = assemble(check_main("kefu.toml", &text, &NoLookup).unwrap(), vec![]).0;
-    let (trigger, shutdown) = shutdown_signal();
-    let admin = Admin::new(
-        Arc::new(ArcSwap::from_pointee(config)),
-        Arc::new(State { store, works }),
-        Metrics::new(),
-        shutdown,
-    );
-    (admin.0, trigger)
-}
-
+/// Asks without a body, past the socket.
 async fn get(admin: &Inner, path: &str, token: Option<&str>, peer: &str) -> (u16, Value) {
-    let answer = admin.answer(&Method::GET, path, &bearer(token), peer.parse().unwrap());
+    let request = head(Method::GET, path, token);
+    let answer = match admin.admit(&request, peer.parse().unwrap()).1 {
+        Ok(asked) => admin.perform(&asked),
+        Err(refusal) => *refusal,
+    };
     let status = answer.status().as_u16();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&bytes).unwrap())
+    (status, serde_json::from_slice(&read(answer).await).unwrap())
 }
 
-fn bearer(token: Option<&str>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+async fn read(answer: Response<Body>) -> Bytes {
+    answer.into_body().collect().await.unwrap().to_bytes()
+}
+
+fn head(method: Method, path: &str, token: Option<&str>) -> Head {
+    let mut request = Request::builder().method(method).uri(path);
     if let Some(token) = token {
-        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
-    headers
+    request.body(()).unwrap().into_parts().0
+}
+
+fn local() -> SocketAddr {
+    LOCAL.parse().unwrap()
 }
 
 fn remote() -> SocketAddr {

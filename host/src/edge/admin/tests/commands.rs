@@ -1,0 +1,239 @@
+use std::{sync::Mutex, time::Duration};
+
+use http::header::CONTENT_TYPE;
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::edge::{Limits, ShutdownTrigger, serve};
+
+#[tokio::test]
+async fn a_command_reaches_its_provider_and_its_report_comes_back() {
+    let server = start(State::default()).await;
+    for (path, body, heard) in [
+        ("providers/zhichi/reload", "", "reload zhichi"),
+        ("providers/zhichi/reload", "{}", "reload zhichi"),
+        ("reload", "", "reload all"),
+        ("providers/zhichi/rollback", "", "rollback zhichi None"),
+        (
+            "providers/zhichi/rollback",
+            r#"{"generation": null}"#,
+            "rollback zhichi None",
+        ),
+        (
+            "providers/zhichi/rollback",
+            r#"{"generation": 3, "why": "x"}"#,
+            "rollback zhichi Some(3)",
+        ),
+    ] {
+        let (status, answer) = server.post(path, body).await;
+        assert_eq!(
+            (status, answer),
+            (200, json!({"outcome": "applied"})),
+            "{path}"
+        );
+        assert_eq!(server.heard(), [heard]);
+    }
+}
+
+#[tokio::test]
+async fn pausing_and_resuming_answer_with_the_provider_as_it_stands() {
+    let server = start(State::default()).await;
+    for (command, state) in [("pause", "paused"), ("resume", "active")] {
+        let (status, answer) = server
+            .post(&format!("providers/zhichi/{command}"), "")
+            .await;
+        assert_eq!((status, &answer["state"]), (200, &json!(state)));
+        assert_eq!(answer["id"], "zhichi");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_reload_is_a_report_and_not_a_failed_request() {
+    let report = json!({"outcome": "refused", "reason": "expected a shared object"});
+    let server = start(State {
+        reload: Ok(report.clone()),
+        ..State::default()
+    })
+    .await;
+    for path in [
+        "reload",
+        "providers/zhichi/reload",
+        "providers/zhichi/rollback",
+    ] {
+        assert_eq!(server.post(path, "").await, (200, report.clone()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_is_a_problem() {
+    let detail = "provider `zhichi` does not retain generation 9; it retains 1 and 2";
+    let server = start(State {
+        reload: Err(Problem::new(Slug::NotFound, detail)),
+        ..State::default()
+    })
+    .await;
+    let (status, answer) = server
+        .post("providers/zhichi/rollback", r#"{"generation": 9}"#)
+        .await;
+    assert_eq!((status, &answer["detail"]), (404, &json!(detail)));
+    assert_eq!(answer["type"], "urn:kefu:problem:not-found");
+}
+
+#[tokio::test]
+async fn commands_on_nobody_reach_nobody() {
+    let server = start(State::default()).await;
+    for command in ["reload", "rollback", "pause", "resume"] {
+        let (status, answer) = server
+            .post(&format!("providers/nobody/{command}"), "")
+            .await;
+        assert_eq!(status, 404, "{command}");
+        assert!(answer["detail"].as_str().unwrap().contains("`nobody`"));
+    }
+    assert_eq!(server.heard(), [""; 0]);
+}
+
+#[tokio::test]
+async fn bad_bodies_change_nothing() {
+    let server = start(State::default()).await;
+    let paths = [
+        "reload",
+        "providers/zhichi/reload",
+        "providers/zhichi/rollback",
+        "providers/zhichi/pause",
+        "providers/zhichi/resume",
+    ];
+    for path in paths {
+        for body in ["{", "generation=3", "3", "null", "\"x\"", "[", "{} {}"] {
+            let (status, answer) = server.post(path, body).await;
+            assert_eq!(status, 400, "{path} {body}: {answer}");
+        }
+        let (status, _) = server.send(path, "text/plain", "{}", Some(TOKEN)).await;
+        assert_eq!(status, 415, "{path}");
+        let large = format!("{{\"x\": \"{}\"}}", "x".repeat(16 * 1024));
+        assert_eq!(server.post(path, &large).await.0, 413, "{path}");
+    }
+    for generation in [
+        "0",
+        "-1",
+        "1.5",
+        "\"3\"",
+        "true",
+        "[3]",
+        "99999999999999999999",
+    ] {
+        let body = format!("{{\"generation\": {generation}}}");
+        let (status, answer) = server.post("providers/zhichi/rollback", &body).await;
+        assert_eq!(status, 400, "{generation}");
+        assert_eq!(
+            answer["errors"][0]["pointer"], "/generation",
+            "{generation}"
+        );
+    }
+    assert_eq!(server.heard(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_command_without_the_token_is_not_given() {
+    let server = start(State::default()).await;
+    for token in [None, Some("wrong")] {
+        // Not even a body that is too large is looked at.
+        for body in ["", &"x".repeat(64 * 1024)] {
+            let path = "providers/zhichi/pause";
+            let (status, answer) = server.send(path, "application/json", body, token).await;
+            assert_eq!(status, 401, "{answer}");
+        }
+    }
+    assert_eq!(server.heard(), [""; 0]);
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_is_counted_by_its_pattern() {
+    let server = start(State::default()).await;
+    let answer = server.request(
+        "providers/zhichi/reload",
+        "application/json",
+        "",
+        Some(TOKEN),
+    );
+    let answer = answer.await;
+    assert!(answer.headers().contains_key("x-request-id"));
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let page = server.inner.metrics.render();
+    let line = "kefu_http_requests_total{route=\"/admin/v1/providers/{provider}/reload\",method=\"POST\",status=\"200\"} 1";
+    assert!(page.contains(line), "{page}");
+}
+
+/// An operators' listener on this machine.
+struct Server {
+    inner: Arc<Inner>,
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
+    client: Client<HttpConnector, Full<Bytes>>,
+    _trigger: ShutdownTrigger,
+}
+
+async fn start(state: State) -> Server {
+    let heard = Arc::clone(&state.heard);
+    let (inner, trigger) = admin(state);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits {
+        max_header: 8 * 1024,
+        header_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(30),
+        max_connections: 8,
+        shutdown_grace: Duration::from_secs(1),
+    };
+    let handler = Admin(Arc::clone(&inner));
+    let shutdown = inner.shutdown.clone();
+    tokio::spawn(serve(listener, handler, limits, Metrics::new(), shutdown));
+    Server {
+        inner,
+        address,
+        heard,
+        client: Client::builder(TokioExecutor::new()).build_http(),
+        _trigger: trigger,
+    }
+}
+
+impl Server {
+    async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        self.send(path, "application/json", body, Some(TOKEN)).await
+    }
+
+    async fn send(&self, path: &str, kind: &str, body: &str, token: Option<&str>) -> (u16, Value) {
+        let answer = self.request(path, kind, body, token).await;
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    async fn request(
+        &self,
+        path: &str,
+        kind: &str,
+        body: &str,
+        token: Option<&str>,
+    ) -> Response<Incoming> {
+        let mut request = Request::post(format!("http://{}/admin/v1/{path}", self.address))
+            .header(CONTENT_TYPE, kind);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+        self.client
+            .request(request.body(body).unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// What was heard since the last time.
+    fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heard.lock().unwrap())
+    }
+}

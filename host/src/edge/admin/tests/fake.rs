@@ -1,0 +1,151 @@
+//! A gateway that remembers which commands it was given.
+
+use std::sync::Mutex;
+
+use kefu_core::config::{NoLookup, assemble, check_main};
+use kefu_plugin_api::ids::ProviderId;
+
+use super::*;
+use crate::{
+    edge::{ProviderReport, ShutdownTrigger},
+    telemetry::Standing,
+};
+
+/// What it says, and what it heard.
+pub(super) struct State {
+    pub(super) store: Result<(), String>,
+    pub(super) works: bool,
+    /// What a reload or a rollback comes to.
+    pub(super) reload: Result<Value, Problem>,
+    pub(super) heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            store: Ok(()),
+            works: true,
+            reload: Ok(json!({"outcome": "applied"})),
+            heard: Arc::default(),
+        }
+    }
+}
+
+impl State {
+    fn hear(&self, what: String) {
+        self.heard.lock().unwrap().push(what);
+    }
+}
+
+impl Operations for State {
+    fn check_store(&self) -> Result<(), String> {
+        self.store.clone()
+    }
+
+    fn providers(&self) -> Vec<ProviderReport> {
+        let paused = self.heard.lock().unwrap().iter().fold(false, |paused, it| {
+            it.starts_with("pause") || (paused && !it.starts_with("resume"))
+        });
+        let works = self.works && !paused;
+        let report = |id: &str, state: &str, works, reason: Option<&str>| ProviderReport {
+            id: id.into(),
+            works,
+            reason: reason.map(str::to_owned),
+            standing: Standing {
+                state: state.to_owned(),
+                stuck_calls: if works { 2 } else { 0 },
+                ..Standing::default()
+            },
+            report: json!({"generation": 1}),
+        };
+        let state = if paused { "paused" } else { "active" };
+        vec![
+            report(
+                "jiaxin",
+                "waiting",
+                false,
+                Some("the file is not there yet"),
+            ),
+            report("zhichi", state, works, None),
+        ]
+    }
+
+    fn takes_sessions(&self, provider: &ProviderId) -> bool {
+        self.works && provider.as_str() == "zhichi"
+    }
+
+    fn plugins(&self) -> Result<Value, Problem> {
+        Ok(json!([{"file": "libkefu_zhichi.so"}]))
+    }
+
+    fn mapped_copies(&self) -> u64 {
+        4
+    }
+
+    fn reloads(&self, limit: usize) -> Vec<Value> {
+        let all = (1..=3).rev().map(|number| json!({"id": number}));
+        all.take(limit).collect()
+    }
+
+    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem> {
+        self.hear(format!(
+            "reload {}",
+            provider.map_or("all", ProviderId::as_str)
+        ));
+        self.reload.clone()
+    }
+
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem> {
+        self.hear(format!("rollback {provider} {generation:?}"));
+        self.reload.clone()
+    }
+
+    fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {
+        let word = if paused { "pause" } else { "resume" };
+        self.hear(format!("{word} {provider}"));
+        Ok(())
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
+        self.store
+            .clone()
+            .map_err(|error| Problem::new(Slug::StorageUnavailable, error))?;
+        Ok(vec![json!({"id": "d1"}); 2.min(limit)])
+    }
+}
+
+/// A listener's handler over it, with two desks.
+pub(super) fn admin(state: State) -> (Arc<Inner>, ShutdownTrigger) {
+    let text = format!(
+        r#"
+        [admin]
+        token = "{TOKEN}"
+        [apps.demo]
+        secret = "a-secret-for-the-test"
+        [desks.support]
+        app = "demo"
+        title = "在线客服"
+        groups = [{{ id = "presales", name = "售前" }}]
+        [[desks.support.routes]]
+        provider = "jiaxin"
+        when = {{ app_version = ">=2.8.16", platform = ["ios"] }}
+        weight = 10
+        [[desks.support.routes]]
+        provider = "zhichi"
+        group = "service"
+        [desks.night]
+        app = "demo"
+        [[desks.night.routes]]
+        provider = "jiaxin"
+        "#
+    );
+    let config = assemble(check_main("kefu.toml", &text, &NoLookup).unwrap(), vec![]).0;
+    let (trigger, shutdown) = shutdown_signal();
+    let admin = Admin::new(
+        Arc::new(ArcSwap::from_pointee(config)),
+        Arc::new(state),
+        Metrics::new(),
+        shutdown,
+    );
+    (admin.0, trigger)
+}

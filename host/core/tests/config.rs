@@ -309,27 +309,32 @@ fn changes_are_named_one_by_one() {
     let desk = new.main.desks.values_mut().next().unwrap();
     desk.routes[0].weight = Some(Weight::percent(20));
     new.providers.retain(|id, _| id.as_str() != "jiaxin");
-    new.providers.values_mut().next().unwrap().max_copies = 1;
+    let zhichi_now = new.providers.values_mut().next().unwrap();
+    zhichi_now.max_copies = 1;
+    zhichi_now.limits.memory = 1 << 30;
     let other = zhichi("other.toml").settings;
     new.providers.insert("other".into(), other);
     let changes = diff(&old, &new);
-    assert_eq!(changes.sections, BTreeSet::from(["limits"]));
+    assert_eq!(changes.keys, BTreeSet::from(["limits.session_queue"]));
     assert_eq!(
         changes.desks.get(&"support".into()),
-        Some(&Difference::Changed)
+        Some(&Difference::Changed(BTreeSet::from(["routes"])))
     );
     assert!(changes.apps.is_empty());
     let providers: Vec<_> = changes
         .providers
         .iter()
-        .map(|(id, change)| (id.as_str(), *change))
+        .map(|(id, change)| (id.as_str(), change.clone()))
         .collect();
     assert_eq!(
         providers,
         [
             ("jiaxin", Difference::Removed),
             ("other", Difference::Added),
-            ("zhichi", Difference::Changed)
+            (
+                "zhichi",
+                Difference::Changed(BTreeSet::from(["limits.memory", "max_copies"]))
+            )
         ]
     );
 }

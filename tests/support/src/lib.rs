@@ -19,6 +19,7 @@
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
 //! | [`traffic`] | steady traffic, its verdict and its times |
+//! | [`reloads`] | what operators see of providers and their reloads |
 //! | [`memory`] | what the gateway and its children hold |
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
@@ -32,6 +33,7 @@ pub mod media;
 pub mod memory;
 pub mod plugins;
 mod process;
+pub mod reloads;
 pub mod simulators;
 pub mod sse;
 pub mod stage;

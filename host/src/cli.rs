@@ -5,6 +5,7 @@
 //! standard error.
 
 mod check;
+mod operate;
 mod token;
 
 use std::{
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Mint a visitor's token.
     Token(token::Arguments),
+    #[command(flatten)]
+    Operate(operate::Command),
 }
 
 /// Where the configuration is.
@@ -79,6 +82,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } => serve(&config.config, exit_with_stdin),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Operate(command) => operate::run(command),
     }
 }
 

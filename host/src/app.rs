@@ -159,7 +159,7 @@ impl App {
 /// reason.
 pub fn open_providers(config: &Config) -> Registry {
     let plugins = &config.main.plugins;
-    let registry = Registry::new(&plugins.dir, &plugins.copies, plugins.trust.clone());
+    let registry = Registry::new(plugins);
     for provider in config.providers.values() {
         if let Err(error) = registry.bring_up(provider.clone()) {
             tracing::warn!(provider = %provider.id, %error, "provider not brought up");

@@ -3,16 +3,22 @@
 //! Owns the life of a slot: waiting, active, failed, paused, quarantined, and
 //! what operators are told about it.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
 
-use kefu_core::config::{NoLookup, Provider, Trust, check_provider};
+use kefu_core::config::{NoLookup, Plugins, Provider, Rollback, Trust, check_provider};
 use kefu_gateway::plugin::{
-    Availability, BringUpError, CallClock, FaultKind, Generation, Guarded, Registry, Tolerance,
+    Availability, BringUpError, CallClock, FaultKind, Generation, Guarded, ProviderStatus, Registry,
+    Stage, StoredState, StoredStates, Tolerance, Unfit, image,
 };
 use kefu_plugin_api::{
     prelude::*,
     session::SessionView,
-    wire::{HandleInput, HandleOutput},
+    wire::{self, HandleInput, HandleOutput},
 };
 use kefu_test_support::plugins::{self, CHAOS, MINIMAL};
 use tempfile::TempDir;
@@ -40,7 +46,17 @@ impl Place {
             within: Duration::from_secs(3_600),
             rest: Duration::from_secs(3_600),
         };
-        let registry = Registry::new(dir.path(), copies, trust).with_tolerance(tolerance);
+        let plugins = Plugins {
+            dir: dir.path().to_owned(),
+            copies,
+            trust,
+            stage_timeout: Duration::from_secs(30),
+            rollback: Rollback {
+                sessions: 2,
+                within: Duration::from_secs(3_600),
+            },
+        };
+        let registry = Registry::new(&plugins).with_tolerance(tolerance);
         Self { dir, registry }
     }
 
@@ -55,7 +71,14 @@ impl Place {
     }
 
     fn bring_up(&self, more: &str) -> Result<Arc<Generation>, BringUpError> {
-        self.registry.bring_up(provider(more))
+        let brought_up = self.registry.bring_up(provider(more))?;
+        Ok(brought_up.generation)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        let mut all = self.registry.describe_all();
+        assert_eq!(all.len(), 1, "one provider is declared");
+        all.remove(0)
     }
 
     fn availability(&self) -> Availability {
@@ -144,9 +167,7 @@ fn a_failed_replacement_leaves_the_old_generation_in_service() {
         .bring_up(refused)
         .expect_err("the settings are refused");
     place.say("a", "hello").expect("it serves");
-    let [status] = &place.registry.describe_all()[..] else {
-        panic!("one provider")
-    };
+    let status = place.status();
     let error = status.last_error.as_ref().expect("the reason is kept");
     assert!(error.text.contains("setting `on_open`"), "{}", error.text);
     assert_eq!(place.current().number(), 1);
@@ -164,21 +185,177 @@ fn a_replacement_serves_new_calls_and_the_old_one_is_retained() {
     // Whoever took the old one before may finish with it.
     old.handle(&CallClock::new(), &says("a", "hello"))
         .expect("it serves");
-    let [status] = &place.registry.describe_all()[..] else {
-        panic!("one provider")
-    };
-    assert_eq!(status.retained, [old.generation().number()]);
+    let retained: Vec<_> = place.status().retained;
+    assert_eq!(retained.len(), 1);
+    assert_eq!(retained[0].generation, old.generation().number());
+    assert_eq!(retained[0].sha256, old.generation().about().sha256());
 }
 
 #[test]
 fn only_a_few_old_generations_are_retained() {
     let place = chaos_registry();
-    for _ in 0..10 {
-        place.bring_up("").expect("it comes up");
+    for key in 2..=11 {
+        place
+            .bring_up(&format!("[settings]\nkey = \"{key}\""))
+            .expect("it comes up");
     }
     let slot = place.registry.slot(&"vendor".into()).expect("declared");
     let retained: Vec<_> = slot.retained().iter().map(|old| old.number()).collect();
     assert_eq!(retained, [10, 9, 8, 7]);
+}
+
+#[test]
+fn what_is_brought_up_again_unchanged_is_no_way_back() {
+    let place = chaos_registry();
+    place.bring_up("").expect("it comes up");
+    assert_eq!(place.current().number(), 2);
+    assert!(place.status().retained.is_empty());
+    let error = place.registry.roll_back(&"vendor".into(), None);
+    let error = error.expect_err("nothing else has served").to_string();
+    assert!(error.contains("nothing else has served it"), "{error}");
+}
+
+#[test]
+fn going_back_opens_the_earlier_file_with_the_earlier_settings() {
+    let place = chaos_registry();
+    let first = place.current().about().sha256().to_owned();
+    place.put(MINIMAL);
+    let settings = "hosts = [\"vendor.example\"]\n[settings]\nsend_url = \"https://vendor.example/send\"\nwebhook_key = \"k\"";
+    place.bring_up(settings).expect("it comes up");
+    let back = place.registry.roll_back(&"vendor".into(), None);
+    let back = back.expect("it goes back").generation;
+    assert_eq!((back.number(), back.about().sha256()), (3, first.as_str()));
+    place.say("a", "hello").expect("it serves");
+    let slot = place.registry.slot(&"vendor".into()).expect("declared");
+    assert_eq!(slot.provider().hosts.len(), 1, "hosts stay those of today");
+    // The one that was left is there for whoever asks for it by number.
+    assert!(place.registry.roll_back(&"vendor".into(), None).is_err());
+    let error = place.registry.roll_back(&"vendor".into(), Some(9));
+    let error = error.expect_err("it never was").to_string();
+    assert!(error.contains("it can go back to 2"), "{error}");
+    place
+        .registry
+        .roll_back(&"vendor".into(), Some(2))
+        .expect("it goes forth again");
+    assert_eq!(place.current().descriptor().id, "minimal");
+}
+
+#[test]
+fn going_back_needs_the_trust_of_today() {
+    let place = Place::new(Trust::Listed);
+    place.put(CHAOS);
+    let hash = |name| {
+        let bytes = fs::read(plugins::file(name).expect("it is built")).expect("readable");
+        image::sha256(&bytes)
+    };
+    place
+        .bring_up(&format!("sha256 = [\"{}\"]", hash(CHAOS)))
+        .expect("it is listed");
+    place.put(MINIMAL);
+    let settings = "[settings]\nsend_url = \"https://vendor.example/send\"\nwebhook_key = \"k\"";
+    place
+        .bring_up(&format!("sha256 = [\"{}\"]\n{settings}", hash(MINIMAL)))
+        .expect("it is listed");
+    let error = place.registry.roll_back(&"vendor".into(), None);
+    let error = error.expect_err("chaos is not listed any more");
+    assert!(matches!(error, BringUpError::Untrusted { .. }), "{error}");
+    assert_eq!(place.current().descriptor().id, "minimal");
+}
+
+#[test]
+fn a_new_generation_that_soon_fails_several_sessions_is_told_of_once() {
+    let place = chaos_registry();
+    let (tell, told) = mpsc::channel::<Unfit>();
+    place.registry.on_unfit(Box::new(move |unfit| {
+        tell.send(unfit).expect("the test listens");
+    }));
+    for session in ["a", "b"] {
+        place.say(session, "panic").expect_err("it panics");
+    }
+    assert!(told.try_recv().is_err(), "the first has no way back");
+    place
+        .bring_up("[settings]\nkey = \"new\"")
+        .expect("it comes up");
+    for session in ["a", "a", "b"] {
+        place.say(session, "panic").expect_err("it panics");
+    }
+    let unfit = told.try_recv().expect("two sessions failed");
+    assert_eq!((unfit.generation, unfit.sessions), (2, 2));
+    assert!(unfit.fault.contains("asked to panic"), "{}", unfit.fault);
+    assert!(told.try_recv().is_err(), "once is enough");
+}
+
+#[test]
+fn a_generation_that_cannot_read_what_the_one_in_service_reads_is_refused() {
+    struct Kept;
+    impl StoredStates for Kept {
+        fn sample(&self, _: &ProviderId, _: usize) -> Result<Vec<StoredState>, String> {
+            // A map that the minimal adapter's state, which is nothing, is not.
+            let bytes = wire::encode(&serde_json::json!({"turns": 3})).expect("it is encoded");
+            let version = "0.1.0".to_owned();
+            Ok(vec![StoredState { version, bytes }])
+        }
+    }
+    let place = Place::new(Trust::Any);
+    let place = Place {
+        registry: place.registry.with_states(Arc::new(Kept)),
+        dir: place.dir,
+    };
+    place.put(CHAOS);
+    place.bring_up("").expect("it reads them");
+    place.put(MINIMAL);
+    let settings = "[settings]\nsend_url = \"https://vendor.example/send\"\nwebhook_key = \"k\"";
+    let error = place.bring_up(settings).expect_err("it cannot read them");
+    assert_eq!(error.stage(), Some(Stage::States), "{error}");
+    assert!(error.to_string().contains("1 of 1"), "{error}");
+    assert_eq!(place.current().descriptor().id, "chaos");
+    // Where nothing serves, a state that nobody reads stops nobody.
+    place.registry.remove(&"vendor".into());
+    place.bring_up(settings).expect("it comes up");
+}
+
+#[test]
+fn a_drained_provider_takes_turns_and_no_sessions_until_it_is_back() {
+    let place = chaos_registry();
+    let vendor: ProviderId = "vendor".into();
+    let until = Instant::now() + Duration::from_secs(60);
+    place.registry.retire(&vendor, until);
+    place
+        .registry
+        .retire(&vendor, until + Duration::from_secs(60));
+    assert_eq!(place.registry.draining(), [(vendor.clone(), until)]);
+    assert!(!place.availability().takes_sessions() && place.availability().sends());
+    place.say("a", "hello").expect("turns are still taken");
+    place.bring_up("").expect("it is back");
+    assert_eq!(place.availability(), Availability::Active);
+    assert!(place.registry.draining().is_empty());
+}
+
+#[test]
+fn only_so_many_versions_are_mapped_into_the_gateway() {
+    let place = Place::new(Trust::Any);
+    place.put(CHAOS);
+    place.bring_up("max_copies = 1").expect("it is the first");
+    place
+        .bring_up("max_copies = 1\n[settings]\nkey = \"new\"")
+        .expect("it is the same file");
+    place.put(MINIMAL);
+    let settings = "[settings]\nsend_url = \"https://vendor.example/send\"\nwebhook_key = \"k\"";
+    let error = place.bring_up(&format!("max_copies = 1\n{settings}"));
+    let error = error.expect_err("it would be the second").to_string();
+    assert!(error.contains("max_copies") && error.contains("process"), "{error}");
+    place.say("a", "hello").expect("the first still serves");
+}
+
+#[test]
+fn copies_that_nothing_can_go_back_to_are_removed() {
+    let place = chaos_registry();
+    let copies = place.dir.path().join("copies");
+    fs::write(copies.join(format!("{}.so", "0".repeat(64))), b"old").expect("written");
+    place.registry.sweep_copies();
+    let left: Vec<_> = fs::read_dir(&copies).expect("a folder").collect();
+    assert_eq!(left.len(), 1);
+    place.say("a", "hello").expect("it serves");
 }
 
 #[test]

@@ -143,11 +143,11 @@ impl Accounts for Registry {
             return absent("it is not configured any more".to_owned());
         };
         match (slot.availability(), slot.current()) {
-            (Availability::Active, Some(generation)) => Standing::Serves(Account {
+            (Availability::Paused, _) => Standing::Held,
+            (standing, Some(generation)) if standing.sends() => Standing::Serves(Account {
                 provider: slot.provider(),
                 descriptor: Arc::clone(generation.descriptor()),
             }),
-            (Availability::Paused, _) => Standing::Held,
             (standing, _) => absent(why_not(standing)),
         }
     }
@@ -165,11 +165,14 @@ impl Accounts for Registry {
 
 fn why_not(standing: Availability) -> String {
     match standing {
-        Availability::Active => "its plug-in is not loaded".to_owned(),
+        Availability::Active | Availability::Draining { .. } => {
+            "its plug-in is not loaded".to_owned()
+        }
         Availability::Paused => "an operator paused it".to_owned(),
         Availability::Waiting { reason }
         | Availability::Failed { reason }
-        | Availability::Quarantined { reason } => reason,
+        | Availability::Quarantined { reason }
+        | Availability::Stuck { reason } => reason,
     }
 }
 

@@ -1,13 +1,113 @@
-//! Why a file is not loaded.
+//! Why a file is not loaded, or does not come into service.
 //!
-//! Owns every refusal between the operator's file and a loaded module, and
-//! their texts. Invariant: each text says what was expected and what was
-//! found, and the file is always named.
+//! Owns every refusal between the operator's file and a generation that
+//! serves, and their texts. Invariant: each text says what was expected and
+//! what was found, and the file is always named.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use kefu_plugin_api::wire::Contract;
+use kefu_plugin_api::{ids::ProviderId, wire::Contract};
 use thiserror::Error;
+
+use super::{OpenFault, Stage};
+
+/// Why a provider was not brought up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BringUpError {
+    /// Its plug-in was not loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its plug-in is not one that this gateway trusts.
+    #[error("plug-in {} is not trusted: {detail}", file.display())]
+    Untrusted {
+        /// The operator's file.
+        file: PathBuf,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// A stage refused it.
+    #[error("plug-in {} was refused at the stage `{stage}`: {detail}", file.display())]
+    Refused {
+        /// The operator's file.
+        file: PathBuf,
+        /// Which stage.
+        stage: Stage,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// A stage took too long.
+    #[error("plug-in {} did not come through the stage `{stage}` within {} ms (stage_timeout)", file.display(), limit.as_millis())]
+    TooSlow {
+        /// The operator's file.
+        file: PathBuf,
+        /// Which stage.
+        stage: Stage,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Its adapter did not open.
+    #[error("plug-in {}: {fault}", file.display())]
+    Open {
+        /// The operator's file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        fault: OpenFault,
+    },
+    /// There is no such generation to go back to.
+    #[error("provider `{provider}` cannot go back{}: {}", to(*wanted), can_go_back_to(retained))]
+    NotRetained {
+        /// The provider.
+        provider: ProviderId,
+        /// The generation that was asked for.
+        wanted: Option<u64>,
+        /// Those that are there.
+        retained: Vec<u64>,
+    },
+    /// It asks for what this gateway does not have.
+    #[error("provider `{provider}`: {detail}")]
+    Unsupported {
+        /// The provider.
+        provider: ProviderId,
+        /// What is missing, and what can be done.
+        detail: String,
+    },
+}
+
+impl BringUpError {
+    /// Whether the file is merely not there yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Load(error) if error.is_waiting())
+    }
+
+    /// The stage that refused, for numbers; `None` if none was begun.
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Load(LoadError {
+                refusal: Refusal::Copy { .. },
+                ..
+            }) => Some(Stage::Copy),
+            Self::Load(_) => Some(Stage::Read),
+            Self::Untrusted { .. } => Some(Stage::Trust),
+            Self::Refused { stage, .. } | Self::TooSlow { stage, .. } => Some(*stage),
+            Self::Open { .. } => Some(Stage::Start),
+            Self::NotRetained { .. } | Self::Unsupported { .. } => None,
+        }
+    }
+}
+
+fn to(wanted: Option<u64>) -> String {
+    wanted.map_or_else(String::new, |number| format!(" to generation {number}"))
+}
+
+fn can_go_back_to(retained: &[u64]) -> String {
+    if retained.is_empty() {
+        return "nothing else has served it since the gateway started".into();
+    }
+    let numbers: Vec<_> = retained.iter().map(u64::to_string).collect();
+    format!("it can go back to {}", numbers.join(", "))
+}
 
 /// A file that was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

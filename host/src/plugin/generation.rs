@@ -278,6 +278,17 @@ impl Generation {
         self.opened.call(Function::CheckState, state).map(drop)
     }
 
+    /// Bytes in, bytes out, unread: for whoever tests adapters.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) fn exchange(&self, function: Function, input: &[u8]) -> Result<Vec<u8>, Fault> {
+        let _call = self.enter();
+        self.opened
+            .call(function, input)
+            .map(|bytes| bytes.to_vec())
+    }
+
     /// The facts of the file it was opened from.
     pub fn about(&self) -> &Arc<About> {
         &self.about

@@ -10,8 +10,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,7 +24,7 @@ use kefu_plugin_api::{
 };
 use serde::Serialize;
 
-use super::{Fault, FaultKind, Generation, LastError, status};
+use super::{Fault, FaultKind, Generation, LastError, Slot, Unfit, status};
 
 /// How many faults are put up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub trait CallObserver: Send + Sync {
 #[derive(Debug, Default)]
 pub struct Health {
     calls: AtomicU64,
+    stuck: AtomicU64,
+    blocked: AtomicBool,
+    in_flight: AtomicU64,
     record: Mutex<Record>,
 }
 
@@ -98,6 +101,28 @@ impl Health {
     /// Calls that have finished.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls under way, in whatever generation.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Calls that are over their time and have not returned.
+    pub fn stuck(&self) -> u64 {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many calls are stuck that no other can begin.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
+    }
+
+    /// Says how many calls are stuck, and whether others can begin beside
+    /// them. Whether that is news.
+    pub fn set_stuck(&self, calls: u64, blocked: bool) -> bool {
+        let was_blocked = self.blocked.swap(blocked, Ordering::AcqRel);
+        self.stuck.swap(calls, Ordering::Relaxed) != calls || was_blocked != blocked
     }
 
     /// Faults by kind, since the gateway started.
@@ -176,14 +201,25 @@ impl Health {
 
 const MOST_REMEMBERED: usize = 1_024;
 
+/// What every guard of the gateway shares.
+#[derive(Default)]
+pub(super) struct Watch {
+    pub(super) tolerance: Tolerance,
+    pub(super) observer: Option<Arc<dyn CallObserver>>,
+    pub(super) alarm: OnceLock<Alarm>,
+}
+
+/// Told when a generation on probation turns out to be unfit. Called on the
+/// calling thread, so it must be quick.
+pub type Alarm = Box<dyn Fn(Unfit) + Send + Sync>;
+
 /// A generation with its guard: what the engine calls. Taken from the registry
 /// for one call or a few, so that a replacement takes effect soon.
 #[derive(Clone)]
 pub struct Guarded {
     pub(super) generation: Arc<Generation>,
-    pub(super) health: Arc<Health>,
-    pub(super) tolerance: Tolerance,
-    pub(super) observer: Option<Arc<dyn CallObserver>>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) watch: Arc<Watch>,
 }
 
 impl std::fmt::Debug for Guarded {
@@ -227,18 +263,32 @@ impl Guarded {
     /// Counts a fault that showed after the call: an illegal transition, a
     /// call that does not return.
     pub fn blame(&self, session: &SessionId, fault: &Fault) {
-        let brought = self
-            .health
-            .count(fault, session, Instant::now(), &self.tolerance);
-        let provider = self.generation.provider();
-        tracing::warn!(%provider, generation = self.generation.number(), %session, %fault, "adapter fault");
+        let (now, tolerance) = (Instant::now(), &self.watch.tolerance);
+        let health = self.slot.health();
+        let brought = health.count(fault, session, now, tolerance);
+        let (provider, generation) = (self.generation.provider(), self.generation.number());
+        tracing::warn!(%provider, generation, %session, %fault, "adapter fault");
         if brought {
             tracing::error!(
                 %provider,
-                sessions = self.tolerance.sessions,
-                rest_seconds = self.tolerance.rest.as_secs(),
+                sessions = tolerance.sessions,
+                rest_seconds = tolerance.rest.as_secs(),
                 "provider quarantined after repeated faults of its adapter"
             );
+        }
+        if !fault.blames_adapter() {
+            return;
+        }
+        let probation = self.slot.probation();
+        if let Some(sessions) = probation.count(generation, session, now)
+            && let Some(alarm) = self.watch.alarm.get()
+        {
+            alarm(Unfit {
+                provider: provider.clone(),
+                generation,
+                sessions,
+                fault: fault.to_string(),
+            });
         }
     }
 
@@ -249,12 +299,15 @@ impl Guarded {
         session: &SessionId,
         call: impl FnOnce(&Generation) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        let health = self.slot.health();
         let running = clock.start(&self.generation, kind, session);
+        health.in_flight.fetch_add(1, Ordering::Relaxed);
         let result = call(&self.generation);
+        health.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took = running.finish();
-        self.health.calls.fetch_add(1, Ordering::Relaxed);
+        health.calls.fetch_add(1, Ordering::Relaxed);
         let fault = result.as_ref().err();
-        if let Some(observer) = &self.observer {
+        if let Some(observer) = &self.watch.observer {
             let kind_of_fault = fault.map(|fault| fault.kind);
             observer.finished(self.generation.provider(), kind, took, kind_of_fault);
         }

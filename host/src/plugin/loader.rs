@@ -76,35 +76,64 @@ impl Loader {
         Ok(module)
     }
 
+    /// The folder of the private copies.
+    pub fn copies(&self) -> &Path {
+        &self.copies
+    }
+
+    /// Whether these bytes run in this process already.
+    pub fn is_loaded(&self, image: &Image) -> bool {
+        let entry = entry(image.sha256());
+        // Whoever is loading it now has not loaded it yet.
+        entry.try_lock().is_ok_and(|loaded| loaded.module.is_some())
+    }
+
     fn map(&self, loaded: &mut Loaded, copy: &Path) -> Result<AdapterModuleRef, Refusal> {
-        let absolute = copy.canonicalize().map_err(|error| Refusal::NotLoadable {
-            found: error.to_string(),
-        })?;
-        // Asked for all symbols at once: one that is missing is an error here
-        // and not a crash at some later call.
-        //
-        // SAFETY: loading runs the library's initialisers. An operator who
-        // puts a plug-in into the folder trusts it to run in this process; the
-        // bytes were checked to be a complete plug-in for this machine, and
-        // nobody else writes to the copy.
-        #[expect(unsafe_code, reason = "nothing loads a library without it")]
-        let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) };
-        let library = library.map_err(|error| Refusal::NotLoadable {
-            found: error.to_string(),
-        })?;
+        let mapped = map(copy)?;
         loaded.mapped = true;
+        mapped.root()
+    }
+}
+
+/// A library in memory whose initialisers ran and that was asked for nothing.
+pub(super) struct Mapped(Library);
+
+/// Maps a private copy.
+pub(super) fn map(copy: &Path) -> Result<Mapped, Refusal> {
+    let absolute = copy.canonicalize().map_err(|error| Refusal::NotLoadable {
+        found: error.to_string(),
+    })?;
+    // Asked for all symbols at once: one that is missing is an error here and
+    // not a crash at some later call.
+    //
+    // SAFETY: loading runs the library's initialisers. An operator who puts a
+    // plug-in into the folder trusts it to run in this process, or it is a
+    // locked-down child; the bytes were checked to be a complete plug-in for
+    // this machine, and nobody else writes to the copy.
+    #[expect(unsafe_code, reason = "nothing loads a library without it")]
+    let library = unsafe { Library::open(Some(&absolute), RTLD_NOW | RTLD_LOCAL) };
+    library.map(Mapped).map_err(|error| Refusal::NotLoadable {
+        found: error.to_string(),
+    })
+}
+
+impl Mapped {
+    /// The root module, if its layout is ours.
+    pub(super) fn root(self) -> Result<AdapterModuleRef, Refusal> {
         // SAFETY: `export_adapter!` exports under this name, which carries the
         // version of abi_stable's own format, a value of this very type; its
         // magic text and the layout behind it are checked before use.
         #[expect(unsafe_code, reason = "a symbol's type cannot be known")]
-        let header =
-            unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes()) }
-                .map(|symbol| *symbol)
-                .map_err(|_| Refusal::NoModule {
-                    expected: ROOT_MODULE_LOADER_NAME,
-                });
+        let header = unsafe {
+            self.0
+                .get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes())
+        }
+        .map(|symbol| *symbol)
+        .map_err(|_| Refusal::NoModule {
+            expected: ROOT_MODULE_LOADER_NAME,
+        });
         // Kept for ever, also if it is refused below: its initialisers ran.
-        let _ = library.into_raw();
+        let _ = self.0.into_raw();
         header?
             .upgrade()
             .and_then(|header| header.init_root_module::<AdapterModuleRef>())
@@ -243,7 +272,7 @@ impl Module {
     }
 }
 
-fn check_contract(root: AdapterModuleRef) -> Result<Contract, Refusal> {
+pub(super) fn check_contract(root: AdapterModuleRef) -> Result<Contract, Refusal> {
     let contract = Contract {
         major: root.contract_major(),
         minor: root.contract_minor(),
@@ -261,7 +290,7 @@ fn check_contract(root: AdapterModuleRef) -> Result<Contract, Refusal> {
     Ok(contract)
 }
 
-fn describe(root: AdapterModuleRef) -> Result<Descriptor, Refusal> {
+pub(super) fn describe(root: AdapterModuleRef) -> Result<Descriptor, Refusal> {
     let undescribed = |found: String| Refusal::Undescribed { found };
     let bytes = root.describe()().into_result().map_err(|bytes| {
         let error = decode::<AdapterError>(&bytes).unwrap_or_else(|unreadable| unreadable);

@@ -12,15 +12,19 @@
 //! | [`loader`] | the private copy in memory, and whether its contract is ours |
 //! | [`opened`] | an adapter that was opened, wherever its code runs |
 //! | [`generation`] | what goes in and comes out of one, as values |
-//! | [`guard`] | size limits, counted faults, quarantine, the clock of a call |
-//! | [`registry`] | the way from a provider's configuration to a generation |
-//! | [`slot`] | what serves a provider, what served before, how it is doing |
+//! | `trust` | whether the bytes may be loaded, by the operator's policy |
+//! | `pipeline` | the stages from a file to a generation that could serve |
+//! | [`slot`] | what serves a provider, what can be gone back to, how it is doing |
+//! | [`guard`] | counted faults, quarantine, the clock of a call |
+//! | `probation` | the time in which a new generation has to prove itself |
+//! | [`registry`] | all providers: bring up, replace, go back, drain, remove |
 //!
 //! Invariants: the dynamic loader never sees a path that an operator can
 //! write to; what was loaded is never unloaded; nothing an adapter answers
 //! reaches the engine before its size was checked.
 
 mod about;
+mod copies;
 mod elf;
 mod error;
 pub mod generation;
@@ -28,17 +32,25 @@ pub mod guard;
 pub mod image;
 pub mod loader;
 pub mod opened;
+mod pipeline;
+mod probation;
 pub mod registry;
 pub mod slot;
+mod stage;
 mod status;
+mod trust;
 
 pub use about::About;
-pub use error::{LoadError, Refusal};
+pub use error::{BringUpError, LoadError, Refusal};
 pub use generation::{Fault, FaultKind, Generation, OpenFault, OutputLimits};
-pub use guard::{CallClock, CallKind, CallObserver, Guarded, Health, Running, Tolerance};
+pub use guard::{Alarm, CallClock, CallKind, CallObserver, Guarded, Health, Running, Tolerance};
 pub use image::Image;
 pub use loader::{Loader, Module};
 pub use opened::{Function, ProcessStatus};
-pub use registry::{BringUpError, Registry};
-pub use slot::{Availability, Slot};
-pub use status::{LastError, ProviderStatus};
+pub use pipeline::{StoredState, StoredStates};
+pub use probation::Unfit;
+pub use registry::{BroughtUp, Registry};
+pub use slot::{Availability, Retained, Slot};
+pub use stage::{Stage, StageTime};
+pub use status::{LastError, ProviderStatus, RetainedStatus};
+pub use trust::signature_file;

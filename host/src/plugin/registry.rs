@@ -1,102 +1,75 @@
 //! Which generation serves a provider, and why none does.
 //!
-//! Owns one [`Slot`] per provider, and the way from a provider's
-//! configuration to a generation: read, trust, load, open. Deliberately
-//! watches nothing and decides nothing about when to replace: it is told to
-//! bring up, swap or remove. Invariants: the bytes that are judged are the
-//! bytes that are loaded; a failed bring-up leaves what served before in
-//! service.
+//! Owns one [`Slot`] per provider and everything that changes one: bringing
+//! up, replacing, going back, draining, removing. Deliberately watches nothing
+//! and decides nothing about when; it is told. Invariants: a stage that
+//! refuses leaves what served before in service; nobody but the registry puts
+//! a generation into a slot.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
-use kefu_core::config::{Isolation, Provider, Trust};
+use kefu_core::config::{Plugins, Provider, Rollback};
 use kefu_plugin_api::ids::ProviderId;
-use thiserror::Error;
 
 use super::{
-    Availability, CallObserver, Generation, Guarded, Image, LoadError, Loader, OpenFault,
-    OutputLimits, ProviderStatus, Slot, Tolerance,
+    Alarm, Availability, BringUpError, CallObserver, Generation, Guarded, Loader, OutputLimits,
+    ProviderStatus, Slot, StageTime, StoredStates, Tolerance,
+    guard::Watch,
+    pipeline::{Order, Pipeline, Rules},
+    slot::Swap,
 };
 
-/// Why a provider was not brought up.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BringUpError {
-    /// Its plug-in was not loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// Its plug-in is not one that this gateway trusts.
-    #[error("plug-in {} is not trusted: {detail}", file.display())]
-    Untrusted {
-        /// The operator's file.
-        file: PathBuf,
-        /// What was expected and what was found.
-        detail: String,
-    },
-    /// Its adapter did not open.
-    #[error("plug-in {}: {fault}", file.display())]
-    Open {
-        /// The operator's file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        fault: OpenFault,
-    },
-    /// It asks for what this gateway does not have.
-    #[error("provider `{provider}`: {detail}")]
-    Unsupported {
-        /// The provider.
-        provider: ProviderId,
-        /// What is missing, and what can be done.
-        detail: String,
-    },
-}
-
-impl BringUpError {
-    /// Whether the file is merely not there yet.
-    pub fn is_waiting(&self) -> bool {
-        matches!(self, Self::Load(error) if error.is_waiting())
-    }
+/// A generation that was put into service.
+#[derive(Clone, Debug)]
+pub struct BroughtUp {
+    /// The generation.
+    pub generation: Arc<Generation>,
+    /// What each stage took.
+    pub stages: Vec<StageTime>,
 }
 
 /// All providers of the gateway.
 pub struct Registry {
-    dir: PathBuf,
+    policy: ArcSwap<Policy>,
     loader: Loader,
-    trust: Trust,
-    limits: OutputLimits,
-    tolerance: Tolerance,
-    observer: Option<Arc<dyn CallObserver>>,
+    states: Option<Arc<dyn StoredStates>>,
+    watch: Arc<Watch>,
     slots: ArcSwap<BTreeMap<ProviderId, Arc<Slot>>>,
     /// Held by whoever adds or removes slots.
     changing: Mutex<()>,
+}
+
+/// What the configuration says, and may say differently later.
+struct Policy {
+    dir: PathBuf,
+    rules: Rules,
+    rollback: Rollback,
 }
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let providers: Vec<_> = self.slots.load().keys().cloned().collect();
         f.debug_struct("Registry")
-            .field("dir", &self.dir)
+            .field("dir", &self.policy.load().dir)
             .field("providers", &providers)
             .finish_non_exhaustive()
     }
 }
 
 impl Registry {
-    /// No providers yet. Plug-in files are looked for in `dir`, their private
-    /// copies kept in `copies`.
-    pub fn new(dir: impl Into<PathBuf>, copies: impl Into<PathBuf>, trust: Trust) -> Self {
+    /// No providers yet.
+    pub fn new(plugins: &Plugins) -> Self {
         Self {
-            dir: dir.into(),
-            loader: Loader::new(copies),
-            trust,
-            limits: OutputLimits::default(),
-            tolerance: Tolerance::default(),
-            observer: None,
+            policy: ArcSwap::from_pointee(Policy::of(plugins, OutputLimits::default())),
+            loader: Loader::new(&plugins.copies),
+            states: None,
+            watch: Arc::default(),
             slots: ArcSwap::default(),
             changing: Mutex::new(()),
         }
@@ -104,23 +77,51 @@ impl Registry {
 
     /// With other limits of what adapters may answer.
     #[must_use]
-    pub fn with_limits(mut self, limits: OutputLimits) -> Self {
-        self.limits = limits;
+    pub fn with_limits(self, limits: OutputLimits) -> Self {
+        let policy = self.policy.load();
+        self.policy.store(Arc::new(Policy {
+            dir: policy.dir.clone(),
+            rules: Rules {
+                limits,
+                ..policy.rules.clone()
+            },
+            rollback: policy.rollback,
+        }));
         self
     }
 
     /// With another tolerance of faults.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
-        self.tolerance = tolerance;
+        self.watch_mut().tolerance = tolerance;
         self
     }
 
     /// With somebody who sees every call.
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn CallObserver>) -> Self {
-        self.observer = Some(observer);
+        self.watch_mut().observer = Some(observer);
         self
+    }
+
+    /// With the states that a new generation has to read.
+    #[must_use]
+    pub fn with_states(mut self, states: Arc<dyn StoredStates>) -> Self {
+        self.states = Some(states);
+        self
+    }
+
+    /// Names who is told of a generation that is unfit. The first one stays.
+    pub fn on_unfit(&self, alarm: Alarm) {
+        if self.watch.alarm.set(alarm).is_err() {
+            tracing::debug!("an alarm is set already");
+        }
+    }
+
+    /// Goes by changed settings from now on. What serves is not judged anew.
+    pub fn configure_plugins(&self, plugins: &Plugins) {
+        let limits = self.policy.load().rules.limits;
+        self.policy.store(Arc::new(Policy::of(plugins, limits)));
     }
 
     /// Brings a provider up, or replaces what serves it, from its
@@ -129,53 +130,83 @@ impl Registry {
     /// # Errors
     /// Why not. The provider is then listed as waiting or failed, or goes on
     /// as it was, with the reason as its last error.
-    pub fn bring_up(&self, provider: Provider) -> Result<Arc<Generation>, BringUpError> {
+    pub fn bring_up(&self, provider: Provider) -> Result<BroughtUp, BringUpError> {
+        let provider = Arc::new(provider);
+        let policy = self.policy.load();
+        let file = policy.dir.join(&provider.plugin);
         let slot = self.declare(&provider);
-        match self.prepare(&provider) {
-            Ok(generation) => {
-                slot.configure(provider);
-                Ok(slot.swap(generation))
-            }
-            Err(error) => {
-                slot.refuse(provider, &error);
-                Err(error)
-            }
+        let done = self.run(&slot, &provider, file, None, Swap::Replace(policy.rollback));
+        if let Err(error) = &done {
+            slot.refuse(provider, error);
         }
+        done
     }
 
-    /// The first half of [`bring_up`](Self::bring_up): loads and opens without
-    /// putting into service.
+    /// Goes back to an earlier generation: the one of this number, or the
+    /// newest that was not given up. Its file and its settings come through
+    /// the same stages as a new one's; hosts, budgets and the list of trusted
+    /// files stay as they are configured today.
     ///
     /// # Errors
-    /// Why not. Nothing has changed.
-    pub fn prepare(&self, provider: &Provider) -> Result<Generation, BringUpError> {
-        if provider.isolation == Isolation::Process {
-            return Err(BringUpError::Unsupported {
-                provider: provider.id.clone(),
-                detail: "isolation = \"process\" is not available yet; use \"in-process\"".into(),
-            });
+    /// Why not; what serves goes on.
+    pub fn roll_back(
+        &self,
+        provider: &ProviderId,
+        number: Option<u64>,
+    ) -> Result<BroughtUp, BringUpError> {
+        let not_retained = |retained: Vec<u64>| BringUpError::NotRetained {
+            provider: provider.clone(),
+            wanted: number,
+            retained,
+        };
+        let slot = self.slot(provider).ok_or_else(|| not_retained(Vec::new()))?;
+        let kept = slot.way_back(number).ok_or_else(|| {
+            not_retained(slot.retained().iter().map(|kept| kept.number).collect())
+        })?;
+        let today = slot.provider();
+        let provider = Arc::new(Provider {
+            plugin: kept.provider.plugin.clone(),
+            isolation: kept.provider.isolation,
+            settings: kept.provider.settings.clone(),
+            ..Provider::clone(&today)
+        });
+        let (file, sha256) = (kept.about.copy().to_owned(), kept.about.sha256());
+        let done = self.run(&slot, &provider, file, Some(sha256), Swap::GoBack);
+        if let Err(error) = &done {
+            slot.note(error);
         }
-        let file = self.file(provider);
-        let image = Image::read(&file)?;
-        self.check_trust(provider, &image)?;
-        let module = self.loader.load_image(&image)?;
-        let number = self.declare(provider).next_number();
-        Generation::open(
-            module,
-            provider.id.clone(),
-            provider.settings.expose(),
-            number,
-            self.limits,
-        )
-        .map_err(|fault| BringUpError::Open { file, fault })
+        done
     }
 
-    /// The second half of [`bring_up`](Self::bring_up): puts a generation into
-    /// service; calls under way finish on the one before. `None` if its
-    /// provider was removed meanwhile.
-    pub fn swap(&self, generation: Generation) -> Option<Arc<Generation>> {
-        let slot = self.slot(generation.provider())?;
-        Some(slot.swap(generation))
+    /// Goes by other budgets, hosts and times from now on, with the same
+    /// adapter.
+    pub fn reconfigure(&self, provider: Provider) {
+        if let Some(slot) = self.slot(&provider.id) {
+            slot.configure(provider);
+        }
+    }
+
+    /// Lets no session open at a provider any more; those that are open have
+    /// until then. One that serves nothing is removed at once.
+    pub fn retire(&self, provider: &ProviderId, until: Instant) {
+        let Some(slot) = self.slot(provider) else {
+            return;
+        };
+        if slot.current().is_none() {
+            self.remove(provider);
+        } else {
+            slot.drain(until);
+        }
+    }
+
+    /// The providers that are taken out of service, and how long what is left
+    /// of them may go on.
+    pub fn draining(&self) -> Vec<(ProviderId, Instant)> {
+        let slots = self.slots.load();
+        slots
+            .iter()
+            .filter_map(|(id, slot)| Some((id.clone(), slot.draining_until()?)))
+            .collect()
     }
 
     /// Takes a provider out. Calls under way finish.
@@ -215,9 +246,8 @@ impl Registry {
         let generation = slot.current().ok_or(Some(availability))?;
         Ok(Guarded {
             generation,
-            health: Arc::clone(slot.health()),
-            tolerance: self.tolerance,
-            observer: self.observer.clone(),
+            slot,
+            watch: Arc::clone(&self.watch),
         })
     }
 
@@ -238,48 +268,74 @@ impl Registry {
             .collect()
     }
 
-    fn declare(&self, provider: &Provider) -> Arc<Slot> {
+    /// Removes the private copies that nobody serves from or could go back to.
+    /// Not to be called while a provider is brought up.
+    pub fn sweep_copies(&self) {
+        let needed: BTreeSet<String> = self.slots().iter().flat_map(|slot| slot.contents()).collect();
+        super::copies::sweep(self.loader.copies(), &needed);
+    }
+
+    fn run(
+        &self,
+        slot: &Arc<Slot>,
+        provider: &Arc<Provider>,
+        file: PathBuf,
+        sha256: Option<&str>,
+        swap: Swap,
+    ) -> Result<BroughtUp, BringUpError> {
+        let policy = self.policy.load();
+        let pipeline = Pipeline {
+            loader: &self.loader,
+            rules: &policy.rules,
+            states: self.states.as_deref(),
+        };
+        let (generation, stages) = pipeline.run(&Order {
+            provider: Arc::clone(provider),
+            file,
+            sha256: sha256.map(str::to_owned),
+            number: slot.next_number(),
+            current: slot.current(),
+            copies_in_memory: slot.copies_in_memory(),
+        })?;
+        Ok(BroughtUp {
+            generation: slot.swap(generation, Arc::clone(provider), swap),
+            stages,
+        })
+    }
+
+    fn declare(&self, provider: &Arc<Provider>) -> Arc<Slot> {
         let _changing = self.lock();
         let slots = self.slots.load();
         if let Some(slot) = slots.get(&provider.id) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot::new(provider.clone(), &self.file(provider)));
+        let file = self.policy.load().dir.join(&provider.plugin);
+        let slot = Arc::new(Slot::new(Arc::clone(provider), &file));
         let mut slots = BTreeMap::clone(&slots);
         slots.insert(provider.id.clone(), Arc::clone(&slot));
         self.slots.store(Arc::new(slots));
         slot
     }
 
-    fn file(&self, provider: &Provider) -> PathBuf {
-        self.dir.join(&provider.plugin)
-    }
-
-    /// The very bytes that will be loaded are the ones that are judged.
-    fn check_trust(&self, provider: &Provider, image: &Image) -> Result<(), BringUpError> {
-        let untrusted = |detail: String| BringUpError::Untrusted {
-            file: image.file().to_owned(),
-            detail,
-        };
-        match &self.trust {
-            Trust::Any => Ok(()),
-            Trust::Listed if provider.sha256.iter().any(|hash| hash == image.sha256()) => Ok(()),
-            Trust::Listed => Err(untrusted(format!(
-                "expected a SHA-256 that provider `{}` lists ({}), found {}",
-                provider.id,
-                match provider.sha256.as_slice() {
-                    [] => "it lists none".to_owned(),
-                    listed => listed.join(", "),
-                },
-                image.sha256()
-            ))),
-            Trust::Signed { .. } => Err(untrusted(
-                "trust = \"signed\" is not available yet; use \"listed\"".into(),
-            )),
-        }
+    fn watch_mut(&mut self) -> &mut Watch {
+        Arc::get_mut(&mut self.watch).expect("nothing is guarded before the registry is built")
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Policy {
+    fn of(plugins: &Plugins, limits: OutputLimits) -> Self {
+        Self {
+            dir: plugins.dir.clone(),
+            rules: Rules {
+                trust: plugins.trust.clone(),
+                stage_timeout: plugins.stage_timeout,
+                limits,
+            },
+            rollback: plugins.rollback,
+        }
     }
 }

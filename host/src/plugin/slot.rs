@@ -1,12 +1,14 @@
 //! One provider: what serves it, what served before, and how it is doing.
 //!
-//! Owns the generation in service, a few earlier ones to go back to, whether
-//! the provider is paused, and its health. Deliberately loads nothing; the
-//! [`registry`](super::registry) brings generations. Invariants: a slot changes
-//! in one atomic step, so a call sees one generation whole; a generation ends
-//! after its last call.
+//! Owns the generation in service, what is needed to go back to a few earlier
+//! ones, whether the provider is paused or drained, and its health.
+//! Deliberately loads nothing; the [`registry`](super::registry) brings
+//! generations. Invariants: a slot changes in one atomic step, so a call sees
+//! one generation whole; a generation ends after its last call, and only its
+//! file and settings are kept to open it again.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,15 +18,17 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use kefu_core::config::{Isolation, Provider};
+use kefu_core::config::{Isolation, Provider, Rollback};
+use kefu_plugin_api::time::Timestamp;
 use serde::Serialize;
 
 use super::{
-    BringUpError, Generation, Health, ProviderStatus,
-    status::{self, CurrentStatus},
+    About, BringUpError, Generation, Health, ProviderStatus,
+    probation::Probation,
+    status::{self, CurrentStatus, RetainedStatus},
 };
 
-/// Earlier generations that a provider keeps open to go back to.
+/// Earlier generations that a provider can go back to.
 const RETAINED: usize = 4;
 
 /// Whether a provider serves.
@@ -46,8 +50,19 @@ pub enum Availability {
     /// An operator paused it: no new sessions, nothing is sent; messages and
     /// callbacks are still accepted.
     Paused,
+    /// It was taken out of the configuration: no new sessions; those that are
+    /// open go on until then.
+    Draining {
+        /// When what is left of them is ended.
+        until: Timestamp,
+    },
     /// Its adapter failed several sessions in a short time.
     Quarantined {
+        /// Why.
+        reason: String,
+    },
+    /// Calls of its adapter do not return, and no other can begin beside them.
+    Stuck {
         /// Why.
         reason: String,
     },
@@ -61,36 +76,66 @@ impl Availability {
 
     /// Whether turns and callbacks are possible.
     pub fn takes_turns(&self) -> bool {
-        matches!(self, Self::Active | Self::Paused)
+        matches!(self, Self::Active | Self::Paused | Self::Draining { .. })
     }
 
     /// Whether requests may leave for the vendor.
     pub fn sends(&self) -> bool {
-        *self == Self::Active
+        matches!(self, Self::Active | Self::Draining { .. })
     }
+}
+
+/// Why a generation takes the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Swap {
+    /// It is newer; if it soon faults by this rule, it is unfit.
+    Replace(Rollback),
+    /// The one that serves is given up.
+    GoBack,
+}
+
+/// What is kept of an earlier generation: enough to open it again.
+#[derive(Clone, Debug)]
+pub struct Retained {
+    /// Its number.
+    pub number: u64,
+    /// Its file.
+    pub about: Arc<About>,
+    /// What it was opened by.
+    pub provider: Arc<Provider>,
+    /// Whether it was gone back from, so that it is no place to go back to
+    /// unless somebody asks for it.
+    pub given_up: bool,
 }
 
 /// One provider.
 pub struct Slot {
     provider: ArcSwap<Provider>,
     current: ArcSwapOption<Generation>,
-    retained: Mutex<Vec<Arc<Generation>>>,
+    retained: Mutex<Vec<Retained>>,
     /// Why nothing serves; read only while nothing does.
     absence: Mutex<Availability>,
     paused: AtomicBool,
+    draining: Mutex<Option<Instant>>,
+    /// Contents that run in this process, served or not.
+    in_memory: Mutex<BTreeSet<String>>,
     health: Arc<Health>,
+    probation: Probation,
     numbers: AtomicU64,
 }
 
 impl Slot {
-    pub(super) fn new(provider: Provider, file: &Path) -> Self {
+    pub(super) fn new(provider: Arc<Provider>, file: &Path) -> Self {
         Self {
-            provider: ArcSwap::from_pointee(provider),
+            provider: ArcSwap::new(provider),
             current: ArcSwapOption::empty(),
             retained: Mutex::default(),
             absence: Mutex::new(waiting(file)),
             paused: AtomicBool::new(false),
+            draining: Mutex::default(),
+            in_memory: Mutex::default(),
             health: Arc::default(),
+            probation: Probation::default(),
             numbers: AtomicU64::new(0),
         }
     }
@@ -107,7 +152,7 @@ impl Slot {
     }
 
     /// Earlier generations, newest first.
-    pub fn retained(&self) -> Vec<Arc<Generation>> {
+    pub fn retained(&self) -> Vec<Retained> {
         self.lock_retained().clone()
     }
 
@@ -129,6 +174,11 @@ impl Slot {
         if self.current.load().is_none() {
             return self.lock_absence().clone();
         }
+        if self.health.is_blocked() {
+            return Availability::Stuck {
+                reason: format!("{} calls do not return", self.health.stuck()),
+            };
+        }
         if self.health.quarantined_until(Instant::now()).is_some() {
             let reason = self.health.last_error().map(|error| error.text);
             return Availability::Quarantined {
@@ -138,7 +188,18 @@ impl Slot {
         if self.paused.load(Ordering::Relaxed) {
             return Availability::Paused;
         }
+        if let Some(until) = self.draining_until() {
+            return Availability::Draining {
+                until: status::at(until),
+            };
+        }
         Availability::Active
+    }
+
+    /// When its remaining sessions are ended, if it was taken out of the
+    /// configuration.
+    pub fn draining_until(&self) -> Option<Instant> {
+        *self.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The provider as operators see it.
@@ -149,49 +210,103 @@ impl Slot {
             id: provider.id.clone(),
             availability: self.availability(),
             plugin: provider.plugin.clone(),
-            isolation: match provider.isolation {
-                Isolation::InProcess => "in-process",
-                Isolation::Process => "process",
-            },
-            in_flight: current
-                .iter()
-                .chain(&retained)
-                .map(|generation| generation.in_flight())
-                .sum(),
+            isolation: provider.isolation.as_str(),
+            in_flight: self.health.in_flight(),
+            process: current.as_deref().and_then(Generation::process),
             current: current.as_deref().map(describe),
-            retained: retained
-                .iter()
-                .map(|generation| generation.number())
-                .collect(),
+            retained: retained.iter().map(RetainedStatus::from).collect(),
+            copies_in_memory: self.copies_in_memory(),
             calls: self.health.calls(),
+            stuck_calls: self.health.stuck(),
             faults: faults_by_kind.values().sum(),
             faults_by_kind,
             last_error: self.health.last_error(),
         }
     }
 
+    /// The number of the generation that comes next.
     pub(super) fn next_number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+        self.numbers.load(Ordering::Relaxed) + 1
     }
 
-    pub(super) fn swap(&self, generation: Generation) -> Arc<Generation> {
+    /// Contents of this provider that are mapped into this process.
+    pub(super) fn copies_in_memory(&self) -> usize {
+        self.lock_in_memory().len()
+    }
+
+    pub(super) fn probation(&self) -> &Probation {
+        &self.probation
+    }
+
+    /// Puts a generation into service; the one before is kept to go back to,
+    /// unless it was the same. A newer one is on probation, if there is
+    /// anything to go back to.
+    pub(super) fn swap(
+        &self,
+        generation: Generation,
+        provider: Arc<Provider>,
+        swap: Swap,
+    ) -> Arc<Generation> {
         let generation = Arc::new(generation);
-        let mut retained = self.lock_retained();
-        if let Some(before) = self.current.swap(Some(Arc::clone(&generation))) {
-            retained.insert(0, before);
+        if generation.isolation() == Isolation::InProcess {
+            let sha256 = generation.about().sha256().to_owned();
+            self.lock_in_memory().insert(sha256);
         }
-        let kept = retained.len().min(RETAINED);
-        let ended = retained.split_off(kept);
+        self.numbers.store(generation.number(), Ordering::Relaxed);
+        let opened_by = self.provider.swap(Arc::clone(&provider));
+        let mut retained = self.lock_retained();
+        let before = self.current.swap(Some(Arc::clone(&generation)));
+        if let Some(before) = &before {
+            let kept = Retained {
+                number: before.number(),
+                about: Arc::clone(before.about()),
+                provider: opened_by,
+                given_up: swap == Swap::GoBack,
+            };
+            if !is_same(&kept, &generation, &provider) {
+                retained.insert(0, kept);
+            }
+        }
+        // What serves again need not be gone back to.
+        retained.retain(|kept| !is_same(kept, &generation, &provider));
+        retained.truncate(RETAINED);
+        let way_back = retained.iter().any(|kept| !kept.given_up);
         drop(retained);
-        // Closing one runs code of its adapter: not under the lock.
-        drop(ended);
+        // Closing it runs code of its adapter: not under the lock.
+        drop(before);
+        match swap {
+            Swap::Replace(rule) if way_back => {
+                let number = generation.number();
+                self.probation.begin(number, Instant::now(), rule);
+            }
+            Swap::Replace(_) | Swap::GoBack => self.probation.end(),
+        }
+        *self.draining.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.health.forgive();
         generation
     }
 
+    /// The generation to go back to: the one of this number, or the newest
+    /// that was not given up.
+    pub(super) fn way_back(&self, number: Option<u64>) -> Option<Retained> {
+        let retained = self.lock_retained();
+        let found = match number {
+            Some(number) => retained.iter().find(|kept| kept.number == number),
+            None => retained.iter().find(|kept| !kept.given_up),
+        };
+        found.cloned()
+    }
+
+    /// Lets no session open any more; those that are open have until then.
+    pub(super) fn drain(&self, until: Instant) {
+        let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        // Told twice, the first word counts.
+        draining.get_or_insert(until);
+    }
+
     /// Goes on as it was, or says why nothing serves.
-    pub(super) fn refuse(&self, provider: Provider, error: &BringUpError) {
-        self.health.note_error(status::now(), error.to_string());
+    pub(super) fn refuse(&self, provider: Arc<Provider>, error: &BringUpError) {
+        self.note(error);
         let reason = error.to_string();
         *self.lock_absence() = if error.is_waiting() {
             Availability::Waiting { reason }
@@ -199,21 +314,49 @@ impl Slot {
             Availability::Failed { reason }
         };
         if self.current.load().is_none() {
-            self.provider.store(Arc::new(provider));
+            self.provider.store(provider);
         }
+    }
+
+    /// Remembers what was refused.
+    pub(super) fn note(&self, error: &BringUpError) {
+        self.health.note_error(status::now(), error.to_string());
+    }
+
+    /// The contents that it serves from or could go back to.
+    pub(super) fn contents(&self) -> Vec<String> {
+        let current = self.current();
+        let retained = self.lock_retained();
+        let abouts = retained.iter().map(|kept| &kept.about);
+        let current = current.iter().map(|generation| generation.about());
+        abouts
+            .chain(current)
+            .map(|about| about.sha256().to_owned())
+            .collect()
     }
 
     pub(super) fn configure(&self, provider: Provider) {
         self.provider.store(Arc::new(provider));
     }
 
-    fn lock_retained(&self) -> MutexGuard<'_, Vec<Arc<Generation>>> {
+    fn lock_in_memory(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.in_memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_retained(&self) -> MutexGuard<'_, Vec<Retained>> {
         self.retained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_absence(&self) -> MutexGuard<'_, Availability> {
         self.absence.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether going back to it would change nothing.
+fn is_same(kept: &Retained, generation: &Generation, provider: &Provider) -> bool {
+    kept.about.sha256() == generation.about().sha256()
+        && kept.provider.settings == provider.settings
+        && kept.provider.isolation == provider.isolation
 }
 
 fn waiting(file: &Path) -> Availability {

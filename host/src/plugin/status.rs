@@ -6,13 +6,13 @@
 
 use std::{
     collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use kefu_plugin_api::{ids::ProviderId, time::Timestamp};
 use serde::Serialize;
 
-use super::{Availability, FaultKind};
+use super::{Availability, FaultKind, ProcessStatus, slot::Retained};
 
 /// One provider, as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,12 +29,20 @@ pub struct ProviderStatus {
     /// What serves, if anything does.
     #[serde(flatten)]
     pub current: Option<CurrentStatus>,
-    /// Earlier generations that are kept open to go back to, newest first.
-    pub retained: Vec<u64>,
+    /// The process it runs in, if that is not the gateway's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessStatus>,
+    /// Earlier generations that can be gone back to, newest first.
+    pub retained: Vec<RetainedStatus>,
+    /// Versions of its plug-in that are mapped into the gateway's process;
+    /// they stay there until it ends.
+    pub copies_in_memory: usize,
     /// Calls that have finished.
     pub calls: u64,
     /// Calls under way, in all generations.
     pub in_flight: u64,
+    /// Calls that are over their time and have not returned.
+    pub stuck_calls: u64,
     /// Faults since the gateway started.
     pub faults: u64,
     /// The same by kind.
@@ -63,6 +71,30 @@ pub struct CurrentStatus {
     pub callback_authentication: String,
 }
 
+/// A generation that can be gone back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RetainedStatus {
+    /// Its number.
+    pub generation: u64,
+    /// The adapter's version.
+    pub version: String,
+    /// The hash of its file.
+    pub sha256: String,
+    /// Whether it was gone back from.
+    pub given_up: bool,
+}
+
+impl From<&Retained> for RetainedStatus {
+    fn from(kept: &Retained) -> Self {
+        Self {
+            generation: kept.number,
+            version: kept.about.descriptor().version.clone(),
+            sha256: kept.about.sha256().to_owned(),
+            given_up: kept.given_up,
+        }
+    }
+}
+
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LastError {
@@ -74,8 +106,15 @@ pub struct LastError {
 
 /// The moment, as operators read it.
 pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now()
+    at(Instant::now())
+}
+
+/// A moment soon, as operators read it.
+pub(super) fn at(moment: Instant) -> Timestamp {
+    let ahead = moment.saturating_duration_since(Instant::now());
+    let since: Duration = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let millis = since.saturating_add(ahead).as_millis();
+    Timestamp::from_unix_ms(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -51,6 +51,16 @@ pub enum Isolation {
     Process,
 }
 
+impl Isolation {
+    /// The name in the configuration and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProcess => "in-process",
+            Self::Process => "process",
+        }
+    }
+}
+
 /// Budgets of what leaves for one provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderLimits {

@@ -19,8 +19,11 @@ use kefu_plugin_api::{
     session::SessionView,
     wire::{HandleInput, HandleOutput, ReceiveOutput},
 };
-use kefu_test_support::plugins::{
-    self, CHAOS, CHAOS_ABORT, CHAOS_NEWER_MAJOR, CHAOS_OTHER_LAYOUT, MINIMAL,
+use kefu_test_support::{
+    plugins::{
+        self, CHAOS, CHAOS_ABORT, CHAOS_NEWER_MAJOR, CHAOS_NO_EXPORT, CHAOS_OTHER_LAYOUT, MINIMAL,
+    },
+    variants,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -155,6 +158,31 @@ fn the_same_bytes_are_loaded_once() {
 }
 
 #[test]
+fn one_file_stamped_twice_is_two_builds_that_say_their_own_id() {
+    let place = Place::new();
+    let whole = bytes(CHAOS);
+    let mut hashes = std::collections::BTreeSet::new();
+    for id in ["1", "build-000002", &"x".repeat(variants::LONGEST_ID)] {
+        let stamped = variants::stamp(&whole, id).expect("chaos has a reserved section");
+        assert_eq!(variants::build_id(&stamped).ok().as_deref(), Some(id));
+        assert_eq!(stamped.len(), whole.len());
+        let module = place.load(&place.put(CHAOS, &stamped));
+        assert!(hashes.insert(module.about().sha256().to_owned()), "a new hash");
+        let tagged = open(&module, &json!({"tag": true})).expect("it opens");
+        let output = tagged.handle(&says("s", "hello")).expect("it serves");
+        assert_eq!(said(&output), [format!("hello #{id}")]);
+        let output = tagged.handle(&says("s", "build")).expect("it serves");
+        assert_eq!(said(&output), [format!("{id} #{id}")]);
+    }
+    let untagged = chaos().handle(&says("s", "build")).expect("it serves");
+    assert_eq!(said(&untagged), ["unstamped"]);
+    for wrong in ["", "with\0zero", &"x".repeat(variants::LONGEST_ID + 1)] {
+        assert!(variants::stamp(&whole, wrong).is_err(), "{wrong:?}");
+    }
+    assert!(variants::stamp(&bytes(MINIMAL), "1").is_err());
+}
+
+#[test]
 fn different_plugins_are_loaded_side_by_side() {
     let place = Place::new();
     let chaos = place.load(&place.put(CHAOS, &bytes(CHAOS)));
@@ -243,6 +271,10 @@ fn a_library_without_the_exported_symbol_is_refused() {
     let Refusal::NoModule { expected } = place.refusal(&program) else {
         panic!("a test program is no plug-in")
     };
+    assert_eq!(
+        place.refusal(&bytes(CHAOS_NO_EXPORT)),
+        Refusal::NoModule { expected }
+    );
     let mut renamed = bytes(CHAOS);
     let mut places = 0;
     for at in 0..renamed.len() - expected.len() {
@@ -323,7 +355,7 @@ fn a_panic_costs_the_turn_only() {
         .handle(&then(&says("a", "panic"), &first))
         .expect_err("it panics");
     assert_eq!(fault.kind, FaultKind::Panic);
-    assert_eq!(fault.detail, "asked to panic in handle");
+    assert_eq!(fault.detail, "asked to panic");
     let second = generation
         .handle(&then(&says("a", "two"), &first))
         .expect("it serves");

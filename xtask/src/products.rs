@@ -22,9 +22,20 @@ struct Plugin {
     /// The name the file is staged under.
     file: &'static str,
     feature: Option<&'static str>,
-    /// Built with panics that end the process.
-    abort: bool,
+    /// For the compiler of this crate alone: what it depends on need not be
+    /// compiled again.
+    flags: &'static [&'static str],
 }
+
+/// Without debug information: these files are copied, hashed and mapped far
+/// more often than anybody debugs them.
+const STRIPPED: &[&str] = &["-C", "strip=symbols"];
+
+/// The one that reload tests copy thousands of times.
+const SMALL: &[&str] = &["-C", "strip=symbols", "-C", "opt-level=s"];
+
+/// Panics end the process.
+const ABORTING: &[&str] = &["-C", "strip=symbols", "-C", "panic=abort"];
 
 impl Plugin {
     const fn new(package: &'static str, file: &'static str) -> Self {
@@ -32,7 +43,15 @@ impl Plugin {
             package,
             file,
             feature: None,
-            abort: false,
+            flags: STRIPPED,
+        }
+    }
+
+    /// Chaos in another shape.
+    const fn variant(feature: &'static str, file: &'static str) -> Self {
+        Self {
+            feature: Some(feature),
+            ..Self::new("kefu-chaos", file)
         }
     }
 
@@ -45,9 +64,8 @@ impl Plugin {
     }
 
     fn cargo_args(&self, target: &str) -> Vec<String> {
-        let command = if self.abort { "rustc" } else { "build" };
         let mut args = vec![
-            command,
+            "rustc",
             "--package",
             self.package,
             "--lib",
@@ -57,10 +75,8 @@ impl Plugin {
         if let Some(feature) = self.feature {
             args.extend(["--features", feature]);
         }
-        if self.abort {
-            // Of this crate alone: what it depends on need not be compiled again.
-            args.extend(["--", "-C", "panic=abort"]);
-        }
+        args.push("--");
+        args.extend(self.flags);
         args.into_iter().map(str::to_owned).collect()
     }
 }
@@ -72,19 +88,19 @@ const VENDORS: [Plugin; 2] = [
 ];
 
 /// What only tests load.
-const FOR_TESTS: [Plugin; 5] = [
+const FOR_TESTS: [Plugin; 8] = [
     Plugin::new("kefu-adapter-minimal", "libkefu_minimal.so"),
-    Plugin::new("kefu-chaos", "libkefu_chaos.so"),
     Plugin {
-        feature: Some("newer-major"),
-        ..Plugin::new("kefu-chaos", "libkefu_chaos_newer_major.so")
+        flags: SMALL,
+        ..Plugin::new("kefu-chaos", "libkefu_chaos.so")
     },
+    Plugin::variant("newer-major", "libkefu_chaos_newer_major.so"),
+    Plugin::variant("newer-minor", "libkefu_chaos_newer_minor.so"),
+    Plugin::variant("needs-newer", "libkefu_chaos_needs_newer.so"),
+    Plugin::variant("other-layout", "libkefu_chaos_other_layout.so"),
+    Plugin::variant("no-export", "libkefu_chaos_no_export.so"),
     Plugin {
-        feature: Some("other-layout"),
-        ..Plugin::new("kefu-chaos", "libkefu_chaos_other_layout.so")
-    },
-    Plugin {
-        abort: true,
+        flags: ABORTING,
         ..Plugin::new("kefu-chaos", "libkefu_chaos_abort.so")
     },
 ];
@@ -245,13 +261,19 @@ mod tests {
 
     #[test]
     fn flags_for_the_compiler_stand_after_everything_for_cargo() {
-        let abort = FOR_TESTS
-            .iter()
-            .find(|plugin| plugin.abort)
-            .map(|plugin| plugin.cargo_args("target"));
-        let args = abort.unwrap_or_default();
-        assert_eq!(args.first().map(String::as_str), Some("rustc"));
-        assert_eq!(args[args.len() - 3..], ["--", "-C", "panic=abort"]);
+        for plugin in VENDORS.iter().chain(&FOR_TESTS) {
+            let args = plugin.cargo_args("target");
+            let divider = args.iter().position(|arg| arg == "--");
+            let flags: Vec<&str> = args[divider.map_or(0, |at| at + 1)..]
+                .iter()
+                .map(String::as_str)
+                .collect();
+            assert_eq!(flags, plugin.flags, "{}", plugin.file);
+            assert_eq!(
+                args.iter().any(|arg| arg == "--features"),
+                plugin.feature.is_some()
+            );
+        }
     }
 
     #[test]

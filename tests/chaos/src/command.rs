@@ -4,11 +4,9 @@
 //! each of the adapter's functions takes those it can. Invariant: a text that
 //! is no command asks for nothing.
 
-use std::time::{Duration, Instant};
-
 use kefu_plugin_api::prelude::*;
 
-use crate::State;
+use crate::{State, build_id::build_id, export::Instead, harm::Harm};
 
 /// A state with this filler cannot be read again.
 pub(crate) const FORGOTTEN: &str = "forgotten";
@@ -19,8 +17,10 @@ const MIB: usize = 1 << 20;
 /// What a text asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Panic,
-    Loop(Duration),
+    Harm(Harm),
+    Garbage,
+    NewerEffect,
+    NewerCapability,
     Flood(usize),
     Effects(usize),
     State(usize),
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Vendor,
     Forget,
     Refuse,
+    Build,
+    Timer(u64),
+    Call(String),
     Nothing,
 }
 
@@ -37,29 +40,60 @@ impl Command {
     pub(crate) fn parse(text: &str) -> Self {
         let mut words = text.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let number = words.next().and_then(|word| word.parse::<usize>().ok());
-        match (name, number) {
-            ("panic", None) => Self::Panic,
-            ("loop", Some(ms)) => Self::Loop(Duration::from_millis(ms as u64)),
-            ("flood", Some(mib)) => Self::Flood(mib.saturating_mul(MIB)),
-            ("effects", Some(count)) => Self::Effects(count),
-            ("state", Some(kib)) => Self::State(kib.saturating_mul(KIB)),
-            ("illegal", None) => Self::Illegal,
-            ("stray", None) => Self::Stray,
-            ("error", None) => Self::Error,
-            ("vendor", None) => Self::Vendor,
-            ("forget", None) => Self::Forget,
-            ("refuse", None) => Self::Refuse,
+        let argument = words.next();
+        if let Some(harm) = Harm::parse(name, argument) {
+            return Self::Harm(harm);
+        }
+        let number = argument.and_then(|word| word.parse::<usize>().ok());
+        match (name, argument, number) {
+            ("flood", _, Some(mib)) => Self::Flood(mib.saturating_mul(MIB)),
+            ("effects", _, Some(count)) => Self::Effects(count),
+            ("state", _, Some(kib)) => Self::State(kib.saturating_mul(KIB)),
+            ("timer", _, Some(ms)) => Self::Timer(ms as u64),
+            ("call", Some(url), _) => Self::Call(url.to_owned()),
+            ("newer", Some("effect"), _) => Self::NewerEffect,
+            ("newer", Some("capability"), _) => Self::NewerCapability,
+            ("garbage", None, _) => Self::Garbage,
+            ("illegal", None, _) => Self::Illegal,
+            ("stray", None, _) => Self::Stray,
+            ("error", None, _) => Self::Error,
+            ("vendor", None, _) => Self::Vendor,
+            ("forget", None, _) => Self::Forget,
+            ("refuse", None, _) => Self::Refuse,
+            ("build", None, _) => Self::Build,
             _ => Self::Nothing,
         }
     }
 }
 
-/// One visitor's message.
-pub(crate) fn obey(message: &Message, state: &mut State) -> Result<Vec<Effect>, AdapterError> {
+/// One visitor's message. With a tag every echo ends with it.
+pub(crate) fn obey(
+    message: &Message,
+    state: &mut State,
+    tag: Option<&str>,
+) -> Result<Vec<Effect>, AdapterError> {
     let text = message.content.to_text();
+    let echo = |text: &str| {
+        let tag = tag.map(|tag| format!(" #{tag}")).unwrap_or_default();
+        vec![
+            Effect::delivered(message.id.clone()),
+            Effect::robot_says(format!("{text}{tag}")),
+        ]
+    };
     Ok(match Command::parse(&text) {
-        Command::Panic => panic!("asked to panic in handle"),
+        Command::Harm(harm) => echo(&harm.commit().unwrap_or(text)),
+        Command::Garbage => {
+            Instead::Garbage.answer();
+            Vec::new()
+        }
+        Command::NewerEffect => {
+            Instead::NewerEffect.answer();
+            Vec::new()
+        }
+        Command::NewerCapability => {
+            Instead::NewerCapability.answer();
+            Vec::new()
+        }
         Command::Error => return Err(AdapterError::internal("asked to fail")),
         Command::Vendor => return Err(AdapterError::vendor("asked to blame the vendor")),
         Command::Flood(bytes) => vec![Effect::robot_says("x".repeat(bytes))],
@@ -68,35 +102,29 @@ pub(crate) fn obey(message: &Message, state: &mut State) -> Result<Vec<Effect>, 
             .collect(),
         Command::Illegal => illegal(),
         Command::Stray => stray(),
-        Command::Loop(time) => {
-            burn(time);
-            echo(message, &text)
-        }
         Command::State(bytes) => {
             state.filler = "x".repeat(bytes);
-            echo(message, &text)
+            echo(&text)
         }
         Command::Forget => {
             state.filler = FORGOTTEN.into();
-            echo(message, &text)
+            echo(&text)
         }
-        Command::Refuse | Command::Nothing => echo(message, &text),
+        Command::Build => echo(&build_id()),
+        Command::Timer(after_ms) => {
+            let timer = Effect::SetTimer {
+                timer: "chaos".into(),
+                after_ms,
+            };
+            [vec![timer], echo(&text)].concat()
+        }
+        Command::Call(url) => {
+            let request = HttpRequest::post_json(&url, &state.turns);
+            let call = Call::new(message.id.as_str(), request);
+            vec![call.carrying(message.id.clone()).into()]
+        }
+        Command::Refuse | Command::Nothing => echo(&text),
     })
-}
-
-/// Keeps the thread busy; the contract forbids both the clock and the wait.
-pub(crate) fn burn(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
-        std::hint::spin_loop();
-    }
-}
-
-fn echo(message: &Message, text: &str) -> Vec<Effect> {
-    vec![
-        Effect::delivered(message.id.clone()),
-        Effect::robot_says(text),
-    ]
 }
 
 /// Nothing returns to `opening`, and nothing follows the end.

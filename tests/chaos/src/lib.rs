@@ -9,7 +9,17 @@
 //! | command | in `handle` | in `receive` | as setting `on_open` |
 //! |---|---|---|---|
 //! | `panic` | yes | yes | yes |
-//! | `loop MS` | busy for so long | yes | yes |
+//! | `abort`, `exit CODE` | ends the process | yes | yes |
+//! | `segfault`, `overflow` | writes to memory that is not there; exhausts the stack | yes | yes |
+//! | `loop`, `loop MS` | busy for ever, or for so long | yes | yes |
+//! | `sleep MS` | idle for so long | yes | yes |
+//! | `allocate`, `allocate MIB` | memory without end, or so much and given back | yes | yes |
+//! | `thread` | starts one that lives on | yes | yes |
+//! | `tls` | leaves a thread-local that says on standard error when it is destroyed, and answers how many were | yes | yes |
+//! | `open FILE`, `create FILE`, `proc` | opens, makes, reads `/proc/self/status`, and answers how that went | yes | yes |
+//! | `socket`, `exec FILE` | binds one; becomes that program, without a fork | yes | yes |
+//! | `garbage` | an answer that is no MessagePack | yes | yes |
+//! | `newer effect`, `newer capability` | an answer from a later contract | | |
 //! | `flood MIB` | output of that size | yes | |
 //! | `effects N` | so many effects | | |
 //! | `state KIB` | state of that size | | |
@@ -19,17 +29,44 @@
 //! | `forget` | state that the next turn cannot read | | |
 //! | `refuse` | | | yes |
 //! | `unknown` | | | answers an unknown event, so that the self-test fails |
+//!
+//! Three commands are well behaved: `build` answers the id that is stamped into
+//! the file (`build_id.rs`), `timer MS` sets a timer whose end it tells, and
+//! `call URL` posts the number of turns so far there and says `called` when it
+//! was answered.
+//!
+//! | setting | what it does |
+//! |---|---|
+//! | `key` | what callbacks carry in the header `x-key` |
+//! | `on_open` | a command of the last column; to take a minute is `loop 60000` or `sleep 60000` |
+//! | `tag` | ends every echo with ` #` and the build id |
+//! | `wears_out` | ends the process at every so-manieth turn in it: a crash that is gone when the turn is repeated in the next process |
+//!
+//! | feature | what the build claims |
+//! |---|---|
+//! | `newer-major` | contract 2.0 |
+//! | `newer-minor` | contract 1.1, and a descriptor that says more than 1.0 knows and needs none of it |
+//! | `needs-newer` | the same, and needs it |
+//! | `other-layout` | a root module of another shape under the right name |
+//! | `no-export` | nothing: there is no root module |
 
 #![cfg_attr(
-    feature = "other-layout",
-    allow(dead_code, reason = "that variant exports a module of its own")
+    any(feature = "other-layout", feature = "no-export"),
+    allow(dead_code, reason = "those variants export no adapter")
 )]
 
+mod build_id;
 mod command;
+mod export;
+mod harm;
 #[cfg(feature = "other-layout")]
 mod other_layout;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use command::Command;
+use export::Instead;
+use harm::Harm;
 use kefu_plugin_api::prelude::*;
 #[cfg(feature = "other-layout")]
 pub use other_layout::OtherModule;
@@ -41,6 +78,10 @@ struct Config {
     key: Secret,
     /// What goes wrong while it is opened.
     on_open: String,
+    /// Whether every echo ends with the build id.
+    tag: bool,
+    /// Which turn of a process ends it; 0 for none.
+    wears_out: u64,
 }
 
 impl Default for Config {
@@ -48,6 +89,8 @@ impl Default for Config {
         Self {
             key: "chaos".into(),
             on_open: String::new(),
+            tag: false,
+            wears_out: 0,
         }
     }
 }
@@ -71,6 +114,19 @@ struct Hook {
 struct Chaos {
     key: Secret,
     answers_unknown: bool,
+    tag: Option<String>,
+    wears_out: u64,
+}
+
+impl Chaos {
+    /// Counts the turns of this process, whichever adapter they are for.
+    fn wear(&self) {
+        static TURNS: AtomicU64 = AtomicU64::new(0);
+        let turn = TURNS.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.wears_out > 0 && turn.is_multiple_of(self.wears_out) {
+            Harm::Abort.commit();
+        }
+    }
 }
 
 impl Adapter for Chaos {
@@ -97,13 +153,15 @@ impl Adapter for Chaos {
                     "is `refuse`; anything but `refuse` would be taken",
                 ));
             }
-            Command::Panic => panic!("asked to panic in open"),
-            Command::Loop(time) => command::burn(time),
+            Command::Harm(harm) => drop(harm.commit()),
+            Command::Garbage => Instead::Garbage.answer(),
             _ => {}
         }
         Ok(Self {
             key: config.key,
             answers_unknown: config.on_open == "unknown",
+            tag: config.tag.then(build_id::build_id),
+            wears_out: config.wears_out,
         })
     }
 
@@ -112,13 +170,12 @@ impl Adapter for Chaos {
             return Err(Reject::unauthenticated("header x-key is missing or wrong"));
         }
         match Command::parse(&String::from_utf8_lossy(&callback.body)) {
-            Command::Panic => panic!("asked to panic in receive"),
-            Command::Loop(time) => command::burn(time),
-            Command::Flood(bytes) => {
-                let mut receipt = Receipt::ok();
-                receipt.body = vec![b'x'; bytes];
-                return Ok(receipt);
+            Command::Harm(harm) => return Ok(answered(harm.commit().unwrap_or_default())),
+            Command::Garbage => {
+                Instead::Garbage.answer();
+                return Ok(Receipt::ok());
             }
+            Command::Flood(bytes) => return Ok(answered("x".repeat(bytes))),
             _ => {}
         }
         let Hook { chat, id, text } = callback.json()?;
@@ -142,10 +199,18 @@ impl Adapter for Chaos {
                 Vec::new()
             });
         }
+        self.wear();
         session.state.turns += 1;
         match event {
             Event::Opened { .. } => Ok(vec![Effect::state(SessionState::Robot)]),
-            Event::FromVisitor { message } => command::obey(&message, &mut session.state),
+            Event::FromVisitor { message } => {
+                command::obey(&message, &mut session.state, self.tag.as_deref())
+            }
+            Event::TimerFired { timer } => Ok(vec![Effect::robot_says(format!("timer {timer}"))]),
+            Event::CallFinished { call, .. } => Ok(vec![
+                Effect::delivered(call.into_string().into()),
+                Effect::robot_says("called"),
+            ]),
             Event::HumanRequested { .. } => Ok(vec![Effect::state(SessionState::Human)]),
             Event::FromProvider { event } => Ok(Effect::from_provider(event)),
             Event::Exited {} => Ok(vec![Effect::Close {
@@ -153,6 +218,14 @@ impl Adapter for Chaos {
             }]),
             _ => Ok(Vec::new()),
         }
+    }
+}
+
+/// An answer to the vendor, and no event.
+fn answered(body: String) -> Receipt {
+    Receipt {
+        body: body.into_bytes(),
+        ..Receipt::ok()
     }
 }
 
@@ -164,12 +237,3 @@ fn refuse_forgotten<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
     }
     Ok(filler)
 }
-
-#[cfg(not(any(feature = "newer-major", feature = "other-layout")))]
-export_adapter!(Chaos);
-
-#[cfg(all(feature = "newer-major", not(feature = "other-layout")))]
-export_adapter!(
-    Chaos,
-    contract = kefu_plugin_api::wire::Contract { major: 2, minor: 0 }
-);

@@ -9,6 +9,7 @@
 //! | module | what a test gets |
 //! |---|---|
 //! | [`plugins`] | the binaries and the folder of `.so` files, built once |
+//! | [`variants`] | more plug-in files, made of those by changing bytes |
 //! | [`gateway`] | a gateway to start, stop, kill and start again |
 //! | [`config`] | the configuration that gateway is given |
 //! | [`simulators`] | both vendors, switchable while they run |
@@ -39,6 +40,7 @@ pub mod sse;
 pub mod stage;
 pub mod token;
 pub mod traffic;
+pub mod variants;
 pub mod visitor;
 pub mod wait;
 pub mod webdriver;

@@ -30,19 +30,30 @@ pub const MINIMAL: &str = "libkefu_minimal.so";
 pub const CHAOS: &str = "libkefu_chaos.so";
 /// Chaos, claiming a contract major that no gateway of today knows.
 pub const CHAOS_NEWER_MAJOR: &str = "libkefu_chaos_newer_major.so";
+/// Chaos, claiming the next contract minor: its descriptor says more than
+/// today's gateway knows and needs none of it.
+pub const CHAOS_NEWER_MINOR: &str = "libkefu_chaos_newer_minor.so";
+/// The same, needing it.
+pub const CHAOS_NEEDS_NEWER: &str = "libkefu_chaos_needs_newer.so";
 /// Chaos, exporting a root module of another layout under the right name.
 pub const CHAOS_OTHER_LAYOUT: &str = "libkefu_chaos_other_layout.so";
+/// Chaos, exporting nothing.
+pub const CHAOS_NO_EXPORT: &str = "libkefu_chaos_no_export.so";
 /// Chaos, built with panics that abort.
 pub const CHAOS_ABORT: &str = "libkefu_chaos_abort.so";
 
-/// Every file of the plug-in folder.
-pub const ALL: [&str; 7] = [
+/// Every file of the plug-in folder. More of them, made from these by changing
+/// bytes, come from [`variants`](crate::variants).
+pub const ALL: [&str; 10] = [
     ZHICHI,
     JIAXIN,
     MINIMAL,
     CHAOS,
     CHAOS_NEWER_MAJOR,
+    CHAOS_NEWER_MINOR,
+    CHAOS_NEEDS_NEWER,
     CHAOS_OTHER_LAYOUT,
+    CHAOS_NO_EXPORT,
     CHAOS_ABORT,
 ];
 
@@ -79,6 +90,15 @@ pub fn file(name: &str) -> Result<PathBuf> {
         );
     }
     Ok(path)
+}
+
+/// The bytes of one plug-in file.
+///
+/// # Errors
+/// When the folder has no such file.
+pub fn bytes(name: &str) -> Result<Vec<u8>> {
+    let path = file(name)?;
+    std::fs::read(&path).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Copies plug-in files into `dir`, which is made when it is missing.

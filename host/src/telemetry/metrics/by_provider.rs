@@ -6,9 +6,8 @@
 //! counted before allocates nothing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
-    hash::Hash,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -23,11 +22,11 @@ use prometheus_client::{
 pub(super) struct ByProvider<L, M>(Arc<RwLock<Series<L, M>>>);
 
 /// By provider, then by the labels beside it.
-type Series<L, M> = BTreeMap<String, HashMap<L, M>>;
+type Series<L, M> = BTreeMap<String, BTreeMap<L, M>>;
 
 impl<L, M> ByProvider<L, M>
 where
-    L: Clone + Eq + Hash,
+    L: Clone + Ord,
     M: Default,
 {
     /// Counts or sets the series of these labels, made if it is new.
@@ -77,7 +76,7 @@ impl<L, M> Default for ByProvider<L, M> {
 
 impl<L, M> EncodeMetric for ByProvider<L, M>
 where
-    L: EncodeLabelSet + Clone + Eq + Hash,
+    L: EncodeLabelSet + Clone + Ord,
     M: EncodeMetric + TypedMetric,
 {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
@@ -102,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+    #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
     struct Kind {
         kind: &'static str,
     }

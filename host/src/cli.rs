@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -55,6 +55,11 @@ enum Command {
     Token(token::Arguments),
     #[command(flatten)]
     Operate(operate::Command),
+    /// Print a script that completes this command line in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Where the configuration is.
@@ -83,6 +88,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
         Command::Operate(command) => operate::run(command),
+        Command::Completions { shell } => print_completions(shell),
     }
 }
 
@@ -140,6 +146,15 @@ async fn asked_to_stop(with_stdin: bool) -> io::Result<()> {
             _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration is read at the next start"),
         }
     }
+}
+
+fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    let command = &mut Arguments::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, command, name, &mut script);
+    io::stdout().lock().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints one line for whoever started this, at once.

@@ -10,7 +10,10 @@ cargo xtask test [--keep-going] [--only STEP]...
     Everything that must pass, in order. Stops at the first failure unless
     --keep-going. --only runs just the named steps (a part of a name is enough).
 cargo xtask soak [--rounds N] [--only TEST]
-    The long counts: the end-to-end tests whose names begin with soak_.
+    The long counts: the end-to-end tests whose names begin with soak_, built
+    with optimisation. --rounds counts that far instead of as far as each says.
+cargo xtask bench [--only PART] [--reloads N]
+    Measures plug-ins in the release profile: call, start, retained.
 cargo xtask demo [--headless]
     Builds everything, starts both vendors' simulators and the gateway, prints
     where to look, and stops all of it on Ctrl-C. --headless opens no browser.
@@ -25,6 +28,8 @@ pub(crate) enum Command {
     Test(TestOptions),
     /// `soak`.
     Soak(SoakOptions),
+    /// `bench`.
+    Bench(BenchOptions),
     /// `demo`.
     Demo {
         /// Open nothing.
@@ -46,21 +51,21 @@ pub(crate) struct TestOptions {
 }
 
 /// How `soak` runs.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SoakOptions {
-    /// How often each test repeats what it counts.
-    pub(crate) rounds: u32,
+    /// How often each test repeats what it counts, if not as often as it says.
+    pub(crate) rounds: Option<u32>,
     /// A part of the names of the only tests to run.
     pub(crate) only: Option<String>,
 }
 
-impl Default for SoakOptions {
-    fn default() -> Self {
-        Self {
-            rounds: 100,
-            only: None,
-        }
-    }
+/// What `bench` measures.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct BenchOptions {
+    /// A part of the names of the only measurements to make.
+    pub(crate) only: Option<String>,
+    /// How many reloads are made for the memory that they leave.
+    pub(crate) reloads: Option<u64>,
 }
 
 /// Reads the arguments after the program's name.
@@ -72,12 +77,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
     let mut command = match name.as_str() {
         "test" => Command::Test(TestOptions::default()),
         "soak" => Command::Soak(SoakOptions::default()),
+        "bench" => Command::Bench(BenchOptions::default()),
         "demo" => Command::Demo { headless: false },
         "build" => Command::Build,
         "help" | "-h" | "--help" => return Ok(Command::Help),
         other => {
             return Err(format!(
-                "no command {other:?}; there are test, soak, demo and build"
+                "no command {other:?}; there are test, soak, bench, demo and build"
             ));
         }
     };
@@ -86,8 +92,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
             (_, "-h" | "--help") => return Ok(Command::Help),
             (Command::Test(options), "--keep-going") => options.keep_going = true,
             (Command::Test(options), "--only") => options.only.push(value(&arg, &mut args)?),
-            (Command::Soak(options), "--rounds") => options.rounds = number(&arg, &mut args)?,
+            (Command::Soak(options), "--rounds") => options.rounds = Some(number(&arg, &mut args)?),
             (Command::Soak(options), "--only") => options.only = Some(value(&arg, &mut args)?),
+            (Command::Bench(options), "--only") => options.only = Some(value(&arg, &mut args)?),
+            (Command::Bench(options), "--reloads") => {
+                options.reloads = Some(number(&arg, &mut args)?);
+            }
             (Command::Demo { headless }, "--headless") => *headless = true,
             _ => return Err(format!("{name} takes no argument {arg:?}")),
         }
@@ -131,10 +141,18 @@ mod tests {
             Ok(Command::Test(options))
         );
         let options = SoakOptions {
-            rounds: 7,
+            rounds: Some(7),
             only: None,
         };
         assert_eq!(read("soak --rounds 7"), Ok(Command::Soak(options)));
+        let options = BenchOptions {
+            only: Some("call".into()),
+            reloads: Some(10),
+        };
+        assert_eq!(
+            read("bench --only call --reloads 10"),
+            Ok(Command::Bench(options))
+        );
     }
 
     #[test]

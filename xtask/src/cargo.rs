@@ -120,9 +120,13 @@ pub(crate) fn list_tests(target: &str, args: &[&str]) -> Result<Vec<String>> {
         "--format",
         "terse",
     ];
-    let mut command = cargo(&[list.as_slice(), args].concat());
+    names_of_tests(cargo(&[list.as_slice(), args].concat()))
+}
+
+/// The same for a command that lists them in the terse format.
+pub(crate) fn names_of_tests(mut command: Command) -> Result<Vec<String>> {
     let output = command.stderr(Stdio::inherit()).output();
-    let output = output.with_context(|| format!("listing the tests of {target}"))?;
+    let output = output.with_context(|| format!("starting {}", describe(&command)))?;
     if !output.status.success() {
         bail!("{} ended with {}", describe(&command), output.status);
     }

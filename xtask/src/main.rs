@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `soak`, `demo`, `build`.
+//! The project's own commands: `cargo xtask test`, `soak`, `bench`, `demo`,
+//! `build`.
 //!
 //! Owns the order of the checks, the rules about dependencies, and the demo.
 //! It deliberately holds no test: it runs cargo, and what cargo runs is in the
@@ -6,6 +7,7 @@
 //! else on a fresh clone.
 
 mod args;
+mod bench;
 mod cargo;
 mod demo;
 mod products;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Test(options)) => test::run(&options),
         Ok(Command::Soak(options)) => soak::run(&options),
+        Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Demo { headless }) => demo::run(headless),
         Ok(Command::Build) => products::print_built(),
         Err(wrong) => Err(anyhow::anyhow!("{wrong}\n\n{}", args::HELP)),

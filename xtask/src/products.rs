@@ -63,7 +63,15 @@ impl Plugin {
         }
     }
 
-    fn cargo_args(&self, target: &str) -> Vec<String> {
+    /// What is measured is built as a vendor builds it.
+    fn flags(&self, profile: Profile) -> &'static [&'static str] {
+        match profile {
+            Profile::Release if self.flags == SMALL => STRIPPED,
+            _ => self.flags,
+        }
+    }
+
+    fn cargo_args(&self, profile: Profile, target: &str) -> Vec<String> {
         let mut args = vec![
             "rustc",
             "--package",
@@ -72,11 +80,12 @@ impl Plugin {
             "--target-dir",
             target,
         ];
+        args.extend(profile.args());
         if let Some(feature) = self.feature {
             args.extend(["--features", feature]);
         }
         args.push("--");
-        args.extend(self.flags);
+        args.extend(self.flags(profile));
         args.into_iter().map(str::to_owned).collect()
     }
 }
@@ -105,6 +114,32 @@ const FOR_TESTS: [Plugin; 8] = [
     },
 ];
 
+/// How much time the compiler may take, in cargo's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// For tests and the demo.
+    Dev,
+    /// For the long counts: optimised, and built in less time than a release.
+    Soak,
+    /// For measurements.
+    Release,
+}
+
+impl Profile {
+    /// What cargo is told.
+    pub(crate) fn args(self) -> [&'static str; 2] {
+        ["--profile", self.name()]
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Soak => "soak",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// The two programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -132,15 +167,34 @@ pub(crate) fn build_workspace() -> Result<Programs> {
     programs(&cargo::build(&["build", "--workspace", "--all-targets"])?)
 }
 
+/// Builds both programs and one test program of the whole, and nothing else.
+pub(crate) fn build_for(profile: Profile, test: &str) -> Result<Programs> {
+    let build = ["build", "--workspace", "--bins", "--test", test];
+    programs(&cargo::build(
+        &[build.as_slice(), &profile.args()].concat(),
+    )?)
+}
+
+/// Builds the program that measures, and the gateway that it measures.
+pub(crate) fn build_for_bench() -> Result<(PathBuf, Programs)> {
+    let built = cargo::build(&["build", "--workspace", "--bins", "--profile", "release"])?;
+    Ok((program(&built, "kefu-bench")?, programs(&built)?))
+}
+
 /// Builds both vendors' plug-ins and returns the folder they are in.
 pub(crate) fn build_vendor_plugins() -> Result<PathBuf> {
-    build_plugins(&VENDORS)
+    build_plugins(&VENDORS, Profile::Dev)
 }
 
 /// Builds every plug-in that tests load and returns the folder they are in.
 pub(crate) fn build_all_plugins() -> Result<PathBuf> {
-    build_plugins(&VENDORS)?;
-    build_plugins(&FOR_TESTS)
+    build_all_plugins_as(Profile::Dev)
+}
+
+/// The same with another profile, in a folder of its own.
+pub(crate) fn build_all_plugins_as(profile: Profile) -> Result<PathBuf> {
+    build_plugins(&VENDORS, profile)?;
+    build_plugins(&FOR_TESTS, profile)
 }
 
 /// Builds what tests need and prints the paths.
@@ -158,33 +212,35 @@ pub(crate) fn vendor_files() -> impl Iterator<Item = &'static str> {
 }
 
 fn programs(artifacts: &[Artifact]) -> Result<Programs> {
-    let find = |name: &str| {
-        let is_it = |artifact: &&Artifact| {
-            artifact.name == name
-                && !artifact.test
-                && artifact.kinds.iter().any(|kind| kind == "bin")
-        };
-        let artifact = artifacts.iter().find(is_it);
-        let file = artifact.and_then(|artifact| artifact.files.first());
-        file.cloned()
-            .with_context(|| format!("cargo built no program {name}"))
-    };
     Ok(Programs {
-        gateway: find("kefu-gateway")?,
-        simulators: find("kefu-simulators")?,
+        gateway: program(artifacts, "kefu-gateway")?,
+        simulators: program(artifacts, "kefu-simulators")?,
     })
 }
 
-fn build_plugins(plugins: &[Plugin]) -> Result<PathBuf> {
+fn program(artifacts: &[Artifact], name: &str) -> Result<PathBuf> {
+    let is_it = |artifact: &&Artifact| {
+        artifact.name == name && !artifact.test && artifact.kinds.iter().any(|kind| kind == "bin")
+    };
+    let artifact = artifacts.iter().find(is_it);
+    let file = artifact.and_then(|artifact| artifact.files.first());
+    file.cloned()
+        .with_context(|| format!("cargo built no program {name}"))
+}
+
+fn build_plugins(plugins: &[Plugin], profile: Profile) -> Result<PathBuf> {
     let target = cargo::target_dir()?.join("plug-ins");
-    let staged = target.join("staged");
+    let staged = match profile {
+        Profile::Dev => target.join("staged"),
+        _ => target.join(format!("staged-{}", profile.name())),
+    };
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     // Several test programs may ask at the same time.
     let lock = File::create(target.join("staged.lock"))
         .context("making the lock of the plug-in folder")?;
     lock.lock().context("locking the plug-in folder")?;
     for plugin in plugins {
-        build_plugin(plugin, &target, &staged)
+        build_plugin(plugin, profile, &target, &staged)
             .with_context(|| format!("building {} from {}", plugin.file, plugin.package))?;
     }
     Ok(staged)
@@ -196,14 +252,14 @@ fn build_plugins(plugins: &[Plugin]) -> Result<PathBuf> {
 /// says that it compiled nothing, that file may be another variant's; then the
 /// copy of the time when it was compiled stands. A note on disk covers the
 /// moment between build and copy: while it lies there, no copy is trusted.
-fn build_plugin(plugin: &Plugin, target: &Path, staged: &Path) -> Result<()> {
+fn build_plugin(plugin: &Plugin, profile: Profile, target: &Path, staged: &Path) -> Result<()> {
     let copy = staged.join(plugin.file);
     let note = staged.join(format!("{}.building", plugin.file));
     if note.exists() || !copy.exists() {
-        compile_again(plugin, target)?;
+        compile_again(plugin, profile, target)?;
     }
     File::create(&note).with_context(|| format!("making {}", note.display()))?;
-    let built = cargo::build(&plugin.cargo_args(&target.to_string_lossy()))?;
+    let built = cargo::build(&plugin.cargo_args(profile, &target.to_string_lossy()))?;
     let is_it = |artifact: &&Artifact| artifact.name == plugin.library() && !artifact.test;
     let artifact = built
         .iter()
@@ -229,7 +285,7 @@ fn build_plugin(plugin: &Plugin, target: &Path, staged: &Path) -> Result<()> {
 }
 
 /// Makes cargo forget that it ever compiled this package.
-fn compile_again(plugin: &Plugin, target: &Path) -> Result<()> {
+fn compile_again(plugin: &Plugin, profile: Profile, target: &Path) -> Result<()> {
     let target = target.to_string_lossy();
     let mut clean = cargo::cargo(&[
         "clean",
@@ -238,6 +294,8 @@ fn compile_again(plugin: &Plugin, target: &Path) -> Result<()> {
         plugin.package,
         "--target-dir",
         &target,
+        "--profile",
+        profile.name(),
     ]);
     clean.stdout(std::process::Stdio::null());
     cargo::run(clean)
@@ -262,7 +320,7 @@ mod tests {
     #[test]
     fn flags_for_the_compiler_stand_after_everything_for_cargo() {
         for plugin in VENDORS.iter().chain(&FOR_TESTS) {
-            let args = plugin.cargo_args("target");
+            let args = plugin.cargo_args(Profile::Dev, "target");
             let divider = args.iter().position(|arg| arg == "--");
             let flags: Vec<&str> = args[divider.map_or(0, |at| at + 1)..]
                 .iter()

@@ -2,13 +2,14 @@
 //!
 //! Owns which tests these are: those of the `e2e` program that are ignored in
 //! a normal run and whose names begin with `soak_`. They print their figures
-//! themselves. Bounded: each repeats what it counts `KEFU_SOAK_ROUNDS` times
-//! and no more, one test after the other, so that figures do not disturb each
-//! other.
+//! themselves. Everything is built with the profile `soak`, which is as quick
+//! as a release for what is measured and builds faster. Bounded: each test
+//! repeats what it counts as often as it says, or `--rounds` times, one test
+//! after the other, so that figures do not disturb each other.
 
 use crate::args::SoakOptions;
 use crate::cargo::{self, cargo};
-use crate::products;
+use crate::products::{self, Profile};
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::Instant;
@@ -16,36 +17,40 @@ use std::time::Instant;
 /// Builds what the tests need and runs them.
 pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     let start = Instant::now();
-    let programs = products::build_workspace()?;
-    let plugins = products::build_all_plugins()?;
+    let programs = products::build_for(Profile::Soak, "e2e")?;
+    let plugins = products::build_all_plugins_as(Profile::Soak)?;
     let filter = options.only.as_deref().unwrap_or(PREFIX);
-    let tests = cargo::list_tests("e2e", &[filter, "--ignored"])?;
+    let list = e2e(&[filter, "--ignored", "--list", "--format", "terse"]);
+    let tests = cargo::names_of_tests(list)?;
     if tests.is_empty() {
         bail!("no ignored test of e2e has {filter:?} in its name, so there is nothing to count");
     }
-    crate::complain(&format!(
-        "{} rounds of {}",
-        options.rounds,
-        tests.join(", ")
-    ));
+    let rounds = match options.rounds {
+        Some(rounds) => format!("{rounds} rounds"),
+        None => "all rounds".to_owned(),
+    };
+    crate::complain(&format!("{rounds} of {}", tests.join(", ")));
     let mut command = e2e(&[filter, "--ignored", "--nocapture", "--test-threads=1"]);
     command
-        .env("KEFU_SOAK_ROUNDS", options.rounds.to_string())
         .env("KEFU_GATEWAY_BIN", &programs.gateway)
         .env("KEFU_SIMULATORS_BIN", &programs.simulators)
         .env("KEFU_PLUGIN_DIR", plugins);
+    if let Some(rounds) = options.rounds {
+        command.env("KEFU_SOAK_ROUNDS", rounds.to_string());
+    }
     cargo::run(command)?;
     let minutes = start.elapsed().as_secs_f64() / 60.0;
     crate::say(&format!(
-        "soak: {} tests, {} rounds, {minutes:.1} min",
-        tests.len(),
-        options.rounds
+        "soak: {} tests, {rounds}, {minutes:.1} min",
+        tests.len()
     ));
     Ok(())
 }
 
 fn e2e(args: &[&str]) -> Command {
-    cargo(&[&["test", "--workspace", "--test", "e2e", "--"], args].concat())
+    let profile = Profile::Soak.args();
+    let test = ["test", "--workspace", "--test", "e2e"];
+    cargo(&[&test, profile.as_slice(), &["--"], args].concat())
 }
 
 /// What the names of these tests begin with.

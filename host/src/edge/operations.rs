@@ -82,7 +82,7 @@ pub struct ProviderReport {
     /// works.
     pub reason: Option<String>,
     /// Its state in a word (`active`, `waiting`, `failed`, `paused`,
-    /// `quarantined`, `draining`) and the numbers that `/metrics` shows.
+    /// `quarantined`, `stuck`, `draining`) and the numbers that `/metrics` shows.
     pub standing: Standing,
     /// Everything else, as `GET /admin/v1/providers` shows it: an object.
     pub report: Value,

@@ -151,14 +151,18 @@ impl Metrics {
             .with(provider, Kind { kind }, increment);
     }
 
-    /// A provider's child process was replaced: why, and how long nothing
-    /// answered, from the end of the old one until the new one was ready.
-    pub fn child_restarted(&self, provider: &ProviderId, reason: &'static str, took: Duration) {
-        let plugins = &self.0.plugins;
-        plugins
-            .child_restarts
-            .with(provider, Reason { reason }, increment);
-        plugins.child_restart_seconds.observe(took.as_secs_f64());
+    /// A provider's child process ended, and the next one is started: `exit`,
+    /// `signal`, `forbidden`, `overdue`, `garbage`, `slow`.
+    pub fn child_died(&self, provider: &ProviderId, reason: &'static str) {
+        let restarts = &self.0.plugins.child_restarts;
+        restarts.with(provider, Reason { reason }, increment);
+    }
+
+    /// The next child process takes calls, so long after the end of the one
+    /// before.
+    pub fn child_restarted(&self, took: Duration) {
+        let seconds = &self.0.plugins.child_restart_seconds;
+        seconds.observe(took.as_secs_f64());
     }
 
     /// How every provider stands now, and how many private copies this process
@@ -270,7 +274,7 @@ impl Plugins {
         );
         it.register(
             "child_restarts",
-            "Child processes that were replaced by reason",
+            "Child processes that ended and had to be replaced, by reason",
             self.child_restarts.clone(),
         );
         it.register(
@@ -304,12 +308,13 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "active",
     "waiting",
     "failed",
     "paused",
     "quarantined",
+    "stuck",
     "draining",
 ];
 const RELOAD_SECONDS: [f64; 11] = [0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];

@@ -74,7 +74,7 @@ fn all_series_of_a_removed_provider_end() {
     let (gone, stays) = ("jiaxin", "zhichi");
     for provider in [gone, stays].map(ProviderId::from) {
         metrics.rolled_back(&provider, "automatic");
-        metrics.child_restarted(&provider, "crash", Duration::from_millis(20));
+        metrics.child_died(&provider, "signal");
         metrics.delivery_tried(&provider, "answered");
         metrics.callback_answered(&provider, "accepted");
         metrics.dead_letter(&provider, "call");
@@ -115,6 +115,21 @@ fn a_fault_in_a_call_is_a_fault_of_its_provider() {
     let page = metrics.render();
     let line = "kefu_provider_faults_total{provider=\"zhichi\",kind=\"panic\"} 2\n";
     assert!(page.contains(line), "{page}");
+}
+
+#[test]
+fn ends_of_children_are_counted_by_reason_and_the_gap_is_timed() {
+    let metrics = Metrics::new();
+    metrics.child_died(&"zhichi".into(), "forbidden");
+    metrics.child_restarted(Duration::from_millis(20));
+    let page = metrics.render();
+    for line in [
+        "kefu_child_restarts_total{provider=\"zhichi\",reason=\"forbidden\"} 1\n",
+        "kefu_child_restart_seconds_count 1\n",
+        "kefu_child_restart_seconds_bucket{le=\"0.025\"} 1\n",
+    ] {
+        assert!(page.contains(line), "{line} is not in\n{page}");
+    }
 }
 
 #[test]

@@ -119,10 +119,7 @@ impl Gateway {
     fn report(&self, path: &str, body: &Value) -> anyhow::Result<ExitCode> {
         let report = self.client()?.post(path, body)?;
         self.show(&report, print::report)?;
-        Ok(match report["outcome"].as_str() {
-            Some("refused") => ExitCode::FAILURE,
-            _ => ExitCode::SUCCESS,
-        })
+        Ok(verdict(&report))
     }
 
     /// Gives a command that ends with a provider's new state.
@@ -169,6 +166,14 @@ impl Gateway {
     }
 }
 
+/// Whether all that was asked for is in force.
+fn verdict(report: &Value) -> ExitCode {
+    match report["outcome"].as_str() {
+        Some("applied" | "unchanged") => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 /// Where this machine reaches the listener.
 fn address(admin: &Admin) -> anyhow::Result<String> {
     let listen = admin.listen;
@@ -205,6 +210,19 @@ mod tests {
     fn a_port_that_is_chosen_at_the_start_must_be_said() {
         let error = address(&admin("127.0.0.1:0")).unwrap_err().to_string();
         assert!(error.contains("--admin"), "{error}");
+    }
+
+    #[test]
+    fn a_script_learns_whether_everything_is_in_force() {
+        for (outcome, expected) in [
+            (json!("applied"), ExitCode::SUCCESS),
+            (json!("unchanged"), ExitCode::SUCCESS),
+            (json!("partly"), ExitCode::FAILURE),
+            (json!("refused"), ExitCode::FAILURE),
+            (json!(null), ExitCode::FAILURE),
+        ] {
+            assert_eq!(verdict(&json!({"outcome": outcome})), expected, "{outcome}");
+        }
     }
 
     fn admin(listen: &str) -> Admin {

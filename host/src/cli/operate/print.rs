@@ -43,42 +43,74 @@ pub(super) fn providers(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
 
 /// `GET /admin/v1/reloads`
 pub(super) fn reloads(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
-    for (index, report) in list(answer, "reloads").iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
+    let mut reports = list(answer, "reloads").iter();
+    reports.try_for_each(|report| self::report(out, report))
+}
+
+/// The report of one reload: what it came to, and what became of whom.
+pub(super) fn report(out: &mut dyn Write, report: &Value) -> io::Result<()> {
+    if let Some(id) = report["id"].as_u64() {
+        write!(out, "#{id} ")?;
+    }
+    let words = [&report["at"], &report["cause"], &report["outcome"]].map(text);
+    write!(out, "{}", words.join(" "))?;
+    if let Some(took) = report["took_ms"].as_u64() {
+        write!(out, " in {took} ms")?;
+    }
+    if let Some(live) = report["closed_to_live_ms"].as_u64() {
+        write!(out, ", {live} ms after the last file was closed")?;
+    }
+    writeln!(out)?;
+    for (key, name) in [("why", "why"), ("error", "error")] {
+        if let Some(words) = report[key].as_str() {
+            writeln!(out, "  {name}: {}", clean(words))?;
         }
-        self::report(out, report)?;
+    }
+    for (key, name) in [("changes", "changed"), ("needs_restart", "needs a restart")] {
+        for change in list(report, key) {
+            writeln!(out, "  {name}: {}", one_line(change))?;
+        }
+    }
+    for problem in list(report, "problems") {
+        writeln!(out, "  {}", self::problem(problem))?;
+    }
+    for provider in list(report, "providers") {
+        writeln!(out, "  {}", of_provider(provider))?;
     }
     Ok(())
 }
 
-/// The report of one reload, as an outline: one line for each value.
-pub(super) fn report(out: &mut dyn Write, report: &Value) -> io::Result<()> {
-    outline(out, report, 0)
+/// Something wrong with a file.
+fn problem(problem: &Value) -> String {
+    let mut line = match problem["severity"].as_str() {
+        Some(severity) => format!("{severity}: "),
+        None => String::new(),
+    };
+    line.push_str(&one_line(&problem["file"]));
+    for place in ["line", "column"] {
+        if let Some(number) = problem[place].as_u64() {
+            line.push_str(&format!(":{number}"));
+        }
+    }
+    for (key, lead) in [("key", " "), ("problem", ": "), ("right", "; ")] {
+        if let Some(words) = problem[key].as_str().filter(|words| !words.is_empty()) {
+            line.push_str(&format!("{lead}{}", clean(words)));
+        }
+    }
+    line
 }
 
-fn outline(out: &mut dyn Write, value: &Value, depth: usize) -> io::Result<()> {
-    let indent = "  ".repeat(depth);
-    let mut entry = |key: &str, value: &Value| match value {
-        Value::Null => Ok(()),
-        Value::Array(items) if items.is_empty() => Ok(()),
-        Value::Object(members) if members.is_empty() => Ok(()),
-        Value::Array(_) | Value::Object(_) => {
-            writeln!(out, "{indent}{key}:")?;
-            outline(out, value, depth + 1)
-        }
-        plain => writeln!(out, "{indent}{key}: {}", one_line(plain)),
-    };
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(key, value)| entry(key, value)),
-        Value::Array(items) => items.iter().try_for_each(|item| match &item["id"] {
-            Value::String(id) => entry(id, item),
-            _ => entry("-", item),
-        }),
-        plain => writeln!(out, "{indent}{}", one_line(plain)),
+/// What became of a provider.
+fn of_provider(entry: &Value) -> String {
+    let [id, action, outcome] = [&entry["id"], &entry["action"], &entry["outcome"]].map(text);
+    let mut line = format!("{id}: {action}: {outcome}");
+    if let Some(number) = entry["generation"].as_u64() {
+        line.push_str(&format!(", generation {number}"));
     }
+    if let Some(error) = entry["error"].as_str() {
+        line.push_str(&format!(": {}", clean(error)));
+    }
+    line
 }
 
 /// Columns as wide as their widest cell; the last one runs free.
@@ -134,17 +166,19 @@ fn text(value: &Value) -> String {
     }
 }
 
+fn one_line(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => clean(text),
+        other => clean(&other.to_string()),
+    }
+}
+
 /// Control characters would draw on the operator's terminal: what an adapter
 /// said comes from outside.
-fn one_line(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+fn clean(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(visible).collect()
 }
 
 const DASH: &str = "-";
@@ -174,25 +208,35 @@ jiaxin    waiting  -             -           -         -           -          - 
     }
 
     #[test]
-    fn a_report_is_an_outline_without_what_is_empty() {
+    fn a_report_says_what_became_of_whom() {
         let answer = json!({
-            "outcome": "refused",
-            "reason": null,
-            "problems": [],
-            "providers": [{"id": "zhichi", "stage": "open"}],
-            "changed": ["limits", "log"],
+            "id": 7,
+            "at": "2026-01-02T03:04:05.678Z",
+            "cause": "files",
+            "outcome": "partly",
+            "took_ms": 132,
+            "closed_to_live_ms": 210,
+            "changes": ["limits.call_timeout"],
+            "needs_restart": ["server.listen"],
+            "problems": [{
+                "severity": "error", "file": "providers/x.toml", "line": 3, "column": 1,
+                "key": "plugin", "problem": "is missing", "right": "name a file",
+            }],
+            "providers": [
+                {"id": "zhichi", "action": "replace", "outcome": "live", "generation": 4},
+                {"id": "jiaxin", "action": "replace", "outcome": "failed", "error": "no\nELF"},
+            ],
         });
         let expected = "\
-changed:
-  -: limits
-  -: log
-outcome: refused
-providers:
-  zhichi:
-    id: zhichi
-    stage: open
+#7 2026-01-02T03:04:05.678Z files partly in 132 ms, 210 ms after the last file was closed
+  changed: limits.call_timeout
+  needs a restart: server.listen
+  error: providers/x.toml:3:1 plugin: is missing; name a file
+  zhichi: replace: live, generation 4
+  jiaxin: replace: failed: no ELF
 ";
         assert_eq!(printed(|out| report(out, &answer)), expected);
+        assert_eq!(printed(|out| report(out, &json!({}))), "- - -\n");
     }
 
     #[test]

@@ -10,7 +10,11 @@ use kefu_core::{
     outbox::{DeadLetter, Finished, Letter, OutboxEntry},
     problem::{Problem, Slug},
 };
-use kefu_plugin_api::{http::HttpRequest, ids::ProviderId};
+use kefu_plugin_api::{
+    http::HttpRequest,
+    ids::ProviderId,
+    wire::{HandleInput, HandleOutput},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -58,6 +62,15 @@ impl Origin for FromSessions {
                 Settling::Later(detail) => Settled::Later { detail },
             }
         })
+    }
+
+    fn ask(
+        &self,
+        provider: &ProviderId,
+        input: HandleInput,
+    ) -> BoxFuture<Result<HandleOutput, String>> {
+        let (engine, provider) = (self.engine.clone(), provider.clone());
+        Box::pin(async move { engine.ask(&provider, input).await })
     }
 
     fn tried(&self, entry: &OutboxEntry, tried: &Tried<'_>) {
@@ -116,6 +129,7 @@ impl Operations for Overview {
                     state: text("state").unwrap_or_default(),
                     generation: report["generation"].as_u64(),
                     retained: report["retained"].as_array().map_or(0, Vec::len) as u64,
+                    stuck_calls: report["stuck_calls"].as_u64().unwrap_or(0),
                     ..Standing::default()
                 };
                 ProviderReport {

@@ -12,12 +12,11 @@ use kefu_core::config::{AllowedHost, Provider};
 use kefu_plugin_api::{
     descriptor::{Descriptor, HostSource, TokenSpec},
     ids::ProviderId,
-    wire::{HandleInput, HandleOutput},
 };
 use serde_json::Value;
 
 use super::{Accounts, Standing};
-use crate::plugin::{Availability, CallClock, Registry};
+use crate::plugin::{Availability, Registry};
 
 /// A provider that serves: its configuration and its adapter's description.
 #[derive(Clone, Debug)]
@@ -52,7 +51,7 @@ impl Account {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn text(&self, path: &str) -> Result<Cow<'_, str>, String> {
+    pub(crate) fn text(&self, path: &str) -> Result<Cow<'_, str>, String> {
         let value = self.setting(path);
         let value = match value {
             Some(Value::Array(list)) => list.first(),
@@ -69,7 +68,7 @@ impl Account {
     }
 
     /// The token of this name as the adapter describes it.
-    pub(super) fn token(&self, name: &str) -> Option<&TokenSpec> {
+    pub(crate) fn token(&self, name: &str) -> Option<&TokenSpec> {
         self.descriptor.tokens.iter().find(|spec| spec.name == name)
     }
 
@@ -77,7 +76,7 @@ impl Account {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn check_target(&self, uri: &Uri) -> Result<(), String> {
+    pub(crate) fn check_target(&self, uri: &Uri) -> Result<(), String> {
         let port = match uri.scheme_str() {
             Some("https") => 443,
             Some("http") => 80,
@@ -150,16 +149,6 @@ impl Accounts for Registry {
             }),
             (standing, _) => absent(why_not(standing)),
         }
-    }
-
-    fn handle(&self, provider: &ProviderId, input: &HandleInput) -> Result<HandleOutput, String> {
-        let guarded = self.guarded(provider).map_err(|standing| {
-            let reason = standing.map_or("it is not configured any more".to_owned(), why_not);
-            format!("provider `{provider}` takes no calls: {reason}")
-        })?;
-        guarded
-            .handle(&CallClock::new(), input)
-            .map_err(|fault| fault.to_string())
     }
 }
 

@@ -89,6 +89,15 @@ pub trait Origin: Send + Sync + 'static {
     /// Asks the adapter for this attempt's form of a call with `prepare`.
     fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>>;
 
+    /// Asks an adapter in its provider's own scope, as one of the calls that
+    /// this provider may have under way. Ends within the time of a call, once
+    /// it has begun; an error says, for operators, why there is no answer.
+    fn ask(
+        &self,
+        provider: &ProviderId,
+        input: HandleInput,
+    ) -> BoxFuture<Result<HandleOutput, String>>;
+
     /// Sees each attempt when it is over, for numbers and trails. Must be
     /// quick.
     fn tried(&self, entry: &OutboxEntry, tried: &Tried<'_>) {
@@ -138,12 +147,6 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Whether requests may leave for it now.
     fn standing(&self, provider: &ProviderId) -> Standing;
-
-    /// Calls its adapter in the provider's own scope, on this thread.
-    ///
-    /// # Errors
-    /// Why there is no usable answer, for operators.
-    fn handle(&self, provider: &ProviderId, input: &HandleInput) -> Result<HandleOutput, String>;
 }
 
 /// Whether requests may leave for a provider.

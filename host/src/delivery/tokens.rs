@@ -265,7 +265,7 @@ async fn perform(shared: &Shared, account: &Account, call: &Call) -> Result<Http
     sent.map_err(|failure| format!("the call that fetches it failed: {}", failure.reason()))
 }
 
-/// Calls the adapter in the provider's scope, off the I/O threads.
+/// Calls the adapter in the provider's scope.
 async fn ask(
     shared: &Shared,
     account: &Account,
@@ -286,14 +286,12 @@ async fn ask(
         state: before.state,
         state_version: before.state_version,
     };
-    let accounts = Arc::clone(&shared.parts.accounts);
-    let answer = tokio::task::spawn_blocking(move || accounts.handle(&provider, &input));
+    let answer = shared.parts.origin.ask(&provider, input);
+    // The call itself is watched where it runs; this is for the wait before it.
     let patience = account.provider.limits.timeout;
-    match tokio::time::timeout(patience, answer).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err("the adapter panicked".to_owned()),
-        Err(_) => Err(format!("the adapter did not answer within {patience:?}")),
-    }
+    tokio::time::timeout(patience, answer)
+        .await
+        .unwrap_or_else(|_| Err(format!("the adapter did not answer within {patience:?}")))
 }
 
 /// Ten years: longer than any vendor's, short enough for a clock to add.

@@ -1,13 +1,14 @@
 //! Finds or starts a session's slot, keeps its inputs in order, and hands
 //! slots with work to the worker threads.
 //!
-//! Owns the sessions in memory. Invariants: a slot is at most once in the
-//! queue of ready work or on a worker; a slot is forgotten only while it has
-//! nothing to do, under the same lock under which work is given to it, so that
-//! no session ever has two slots.
+//! Owns the sessions in memory and the queue of ready work; whose turn it is
+//! decides [`Rota`]. Invariants: a slot is at most once in the queue of ready
+//! work or on a worker; a slot is forgotten only while it has nothing to do,
+//! under the same lock under which work is given to it, so that no session ever
+//! has two slots.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -16,124 +17,40 @@ use std::{
     time::Duration,
 };
 
-use kefu_core::{
-    outbox::OutboxEntry,
-    problem::Problem,
-    session::Record,
-    turn::{Input, Reply},
+use kefu_core::session::Record;
+use kefu_plugin_api::ids::{ProviderId, SessionId};
+
+use super::{
+    rota::{Lane, Rota},
+    slot::{EndedFn, Job, Slot},
+    worker::Seat,
 };
-use kefu_plugin_api::{http::HttpRequest, ids::SessionId};
-
-use super::{IdempotencyKey, VisitorKey};
-use crate::store::StoreError;
-
-/// One input of a session, with whoever waits for its end.
-pub(super) struct Job {
-    pub(super) what: What,
-    pub(super) done: Option<EndedFn>,
-}
-
-pub(super) type EndedFn = Box<dyn FnOnce(Ended) + Send>;
-
-pub(super) enum What {
-    Turn(Box<TurnJob>),
-    Prepare {
-        entry: Box<OutboxEntry>,
-        attempt: u32,
-    },
-}
-
-/// A turn to be run.
-pub(super) struct TurnJob {
-    pub(super) input: Input,
-    /// Whose session it must be.
-    pub(super) asker: Option<VisitorKey>,
-    /// For a request that may come twice.
-    pub(super) key: Option<IdempotencyKey>,
-    /// The session, if it is to be created.
-    pub(super) create: Option<Record>,
-    /// The event of the inbox that this is.
-    pub(super) inbox: Option<u64>,
-    /// The entry that was given up, and why.
-    pub(super) dead: Option<(Box<OutboxEntry>, String)>,
-    /// Whether the adapter is left out, because it failed on this before.
-    pub(super) without_adapter: bool,
-}
-
-impl TurnJob {
-    pub(super) fn new(input: Input) -> Self {
-        Self {
-            input,
-            asker: None,
-            key: None,
-            create: None,
-            inbox: None,
-            dead: None,
-            without_adapter: false,
-        }
-    }
-}
-
-/// How a job ended.
-pub(super) enum Ended {
-    /// It is durable.
-    Ran { reply: Reply, record: Arc<Record> },
-    /// The call stays where it is and is repeated with a new token.
-    RenewToken(String),
-    /// The visitor is told why not.
-    Refused(Problem),
-    /// This visitor has a session open at this desk.
-    AlreadyOpen,
-    /// There is no such session, or not for this visitor.
-    Gone,
-    /// The adapter failed on it.
-    AdapterFailed(String),
-    /// No adapter serves the session's provider at the moment.
-    ProviderAbsent(String),
-    /// It was not written.
-    NotStored(StoreError),
-    /// The form of an attempt.
-    Prepared(HttpRequest),
-}
-
-/// A session in memory.
-pub(super) struct Slot {
-    pub(super) id: SessionId,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    jobs: VecDeque<Job>,
-    /// In the queue of ready work, on a worker, or waiting for a commit.
-    busy: bool,
-    /// The session as it was last committed.
-    record: Option<Arc<Record>>,
-    used: u64,
-}
-
-impl Slot {
-    pub(super) fn record(&self) -> Option<Arc<Record>> {
-        self.lock().record.clone()
-    }
-
-    pub(super) fn set_record(&self, record: Option<Arc<Record>>) {
-        self.lock().record = record;
-    }
-
-    pub(super) fn next_job(&self) -> Option<Job> {
-        self.lock().jobs.pop_front()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Work for a worker thread.
 pub(super) enum Work {
+    /// The next job of a session.
     Session(Arc<Slot>),
-    Callback(Box<dyn FnOnce(&super::worker::Seat) + Send>),
+    /// A call of an adapter that belongs to no session.
+    Call(Call),
+}
+
+/// A call of an adapter that belongs to no session.
+pub(super) struct Call {
+    /// Whose adapter.
+    pub(super) provider: ProviderId,
+    /// The call.
+    pub(super) run: Box<dyn FnOnce(&Seat) + Send>,
+    /// Told instead, if the call does not return.
+    pub(super) given_up: EndedFn,
+}
+
+impl Work {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Session(slot) => slot.lane(),
+            Self::Call(call) => Some(call.provider.clone()),
+        }
+    }
 }
 
 /// Slots and ready work.
@@ -148,9 +65,8 @@ pub(super) struct Dispatcher {
     queue_limit: usize,
 }
 
-#[derive(Default)]
 struct Ready {
-    work: VecDeque<Work>,
+    rota: Rota<Work>,
     closed: bool,
 }
 
@@ -160,10 +76,13 @@ pub(super) struct QueueFull(pub(super) Job);
 const SHARDS: usize = 16;
 
 impl Dispatcher {
-    pub(super) fn new(capacity: usize, queue_limit: usize) -> Self {
+    pub(super) fn new(capacity: usize, queue_limit: usize, rota: Rota<Work>) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            ready: Mutex::default(),
+            ready: Mutex::new(Ready {
+                rota,
+                closed: false,
+            }),
             wake: Condvar::new(),
             tick: AtomicU64::new(0),
             shard_capacity: capacity.div_ceil(SHARDS).max(1),
@@ -185,20 +104,14 @@ impl Dispatcher {
         if shard.len() >= self.shard_capacity && !shard.contains_key(session) {
             forget_idle(&mut shard, self.shard_capacity / 2);
         }
-        let slot = Arc::clone(shard.entry(session.clone()).or_insert_with(|| {
-            Arc::new(Slot {
-                id: session.clone(),
-                inner: Mutex::default(),
-            })
-        }));
-        let mut inner = slot.lock();
-        inner.used = self.tick.fetch_add(1, Ordering::Relaxed);
-        if inner.jobs.len() >= self.queue_limit && !must_take {
-            return Err(QueueFull(job));
-        }
-        inner.jobs.push_back(job);
-        if !std::mem::replace(&mut inner.busy, true) {
-            drop(inner);
+        let slot = Arc::clone(
+            shard
+                .entry(session.clone())
+                .or_insert_with(|| Arc::new(Slot::new(session.clone()))),
+        );
+        let used = self.tick.fetch_add(1, Ordering::Relaxed);
+        let limit = (!must_take).then_some(self.queue_limit);
+        if slot.add(job, used, limit).map_err(QueueFull)? {
             self.push(Work::Session(slot));
         }
         Ok(())
@@ -206,11 +119,7 @@ impl Dispatcher {
 
     /// A worker or a commit is through with a slot.
     pub(super) fn release(&self, slot: &Arc<Slot>) {
-        let mut inner = slot.lock();
-        if inner.jobs.is_empty() {
-            inner.busy = false;
-        } else {
-            drop(inner);
+        if slot.rest() {
             self.push(Work::Session(Arc::clone(slot)));
         }
     }
@@ -234,20 +143,30 @@ impl Dispatcher {
     pub(super) fn is_busy(&self) -> bool {
         self.shards.iter().any(|shard| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().any(|slot| slot.lock().busy)
+            shard.values().any(|slot| slot.is_busy())
         })
     }
 
+    /// Queues work after what waits for the same provider.
     pub(super) fn push(&self, work: Work) {
-        self.lock_ready().work.push_back(work);
+        let lane = work.lane();
+        self.lock_ready().rota.push(lane, work);
         self.wake.notify_one();
     }
 
-    /// Waits for work. `None` when there will be none any more.
-    pub(super) fn next(&self) -> Option<Work> {
+    /// Waits for work; `before` is what the thread has just left. `None` when
+    /// there will be none any more.
+    pub(super) fn next(&self, before: Option<Lane>) -> Option<(Lane, Work)> {
         let mut ready = self.lock_ready();
+        if let Some(lane) = before {
+            ready.rota.leave(&lane);
+        }
         loop {
-            if let Some(work) = ready.work.pop_front() {
+            if let Some(work) = ready.rota.take() {
+                // What this thread has left may let others go on too.
+                if ready.rota.can_take() {
+                    self.wake.notify_one();
+                }
                 return Some(work);
             }
             if ready.closed {
@@ -257,6 +176,56 @@ impl Dispatcher {
                 .wake
                 .wait(ready)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A thread that works for one provider wants to call another. Whether it
+    /// may.
+    pub(super) fn try_switch(&self, from: &Lane, to: &Lane) -> bool {
+        let mut ready = self.lock_ready();
+        let may = ready.rota.try_switch(from, to);
+        if may && ready.rota.can_take() {
+            self.wake.notify_one();
+        }
+        may
+    }
+
+    /// A call does not return; another thread takes the place of its own.
+    pub(super) fn give_up(&self, lane: &Lane) {
+        self.lock_ready().rota.give_up(lane);
+        self.wake.notify_all();
+    }
+
+    /// A call that was given up has returned after all.
+    pub(super) fn came_back(&self, lane: &Lane) {
+        self.lock_ready().rota.came_back(lane);
+        self.wake.notify_all();
+    }
+
+    /// The providers that can begin no call because of late ones: calls under
+    /// way that are `late`, and calls that were `given_up`. So many threads may
+    /// be replaced.
+    pub(super) fn blocked(
+        &self,
+        late: &BTreeMap<ProviderId, usize>,
+        given_up: &BTreeMap<ProviderId, usize>,
+        spare: usize,
+    ) -> BTreeSet<ProviderId> {
+        let mut ready = self.lock_ready();
+        ready.rota.set_spare(spare);
+        ready.rota.set_given_up(given_up);
+        if ready.rota.can_take() {
+            self.wake.notify_all();
+        }
+        ready.rota.blocked(late)
+    }
+
+    /// Names the providers whose work is refused without a call.
+    pub(super) fn set_refusing(&self, providers: &BTreeSet<ProviderId>) {
+        let mut ready = self.lock_ready();
+        ready.rota.set_refusing(providers);
+        if ready.rota.can_take() {
+            self.wake.notify_all();
         }
     }
 
@@ -297,18 +266,15 @@ impl Dispatcher {
 fn forget_idle(shard: &mut HashMap<SessionId, Arc<Slot>>, keep: usize) {
     let mut used: Vec<u64> = shard
         .values()
-        .filter_map(|slot| {
-            let inner = slot.lock();
-            (!inner.busy).then_some(inner.used)
-        })
+        .filter_map(|slot| slot.idle_since())
         .collect();
     let surplus = shard.len().saturating_sub(keep).min(used.len());
     if surplus == 0 {
         return;
     }
     let (_, &mut newest_to_go, _) = used.select_nth_unstable(surplus - 1);
-    shard.retain(|_, slot| {
-        let inner = slot.lock();
-        inner.busy || inner.used > newest_to_go
-    });
+    shard.retain(|_, slot| slot.idle_since().is_none_or(|used| used > newest_to_go));
 }
+
+#[cfg(test)]
+mod tests;

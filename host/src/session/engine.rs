@@ -28,13 +28,15 @@ use kefu_core::{
     turn::Input,
 };
 use kefu_plugin_api::ids::{ProviderId, SessionId};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-use self::inbox::Inbox;
+use self::{callbacks::Waiting, inbox::Inbox};
 use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
-    dispatcher::{Dispatcher, Ended, Job, QueueFull, TurnJob, What},
+    dispatcher::{Dispatcher, QueueFull},
     hub::{Hub, Subscription},
+    rota::Rota,
+    slot::{Ended, Job, TurnJob, What},
     timers::{Timers, Wake},
     turns::owns,
     worker,
@@ -69,8 +71,7 @@ pub(super) struct Shared {
     pub(super) timers: Timers,
     pub(super) stopped: AtomicBool,
     inbox: Inbox,
-    /// Places for callbacks that wait for their adapter.
-    callbacks: Arc<Semaphore>,
+    callbacks: Waiting,
     public_url: String,
     carrier: OnceLock<Carrier>,
 }
@@ -96,15 +97,18 @@ impl Engine {
             public_url,
             metrics,
         } = parts;
-        let (threads, capacity, queue) = {
+        let (threads, spare, capacity, queue) = {
             let config = config.load();
             let threads = config
                 .main
                 .limits
                 .engine_threads
-                .map_or_else(default_threads, |threads| threads as usize);
+                .map_or_else(default_threads, |threads| threads as usize)
+                // One for a provider, one for the others.
+                .max(2);
             (
                 threads,
+                config.main.limits.max_stuck_calls as usize,
                 config.main.store.session_cache as usize,
                 config.main.limits.session_queue as usize,
             )
@@ -115,11 +119,11 @@ impl Engine {
             config,
             metrics,
             hub: Hub::default(),
-            dispatcher: Dispatcher::new(capacity, queue),
+            dispatcher: Dispatcher::new(capacity, queue, Rota::new(threads, spare)),
             timers: Timers::default(),
             stopped: AtomicBool::new(false),
             inbox: Inbox::default(),
-            callbacks: Arc::new(Semaphore::new(WAITING_CALLBACKS)),
+            callbacks: Waiting::default(),
             public_url,
             carrier: OnceLock::new(),
         });
@@ -408,10 +412,11 @@ impl Shared {
     }
 }
 
+/// Twice as many as there are processors: one provider alone comes to half of
+/// them.
 fn default_threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .max(2)
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (2 * processors).max(4)
 }
 
 fn not_stored(error: &StoreError) -> Problem {
@@ -423,7 +428,5 @@ fn gone() -> Problem {
     Problem::new(Slug::NotFound, "there is no such session for this visitor")
 }
 
-/// How many callbacks may wait for their adapters.
-const WAITING_CALLBACKS: usize = 512;
 /// When timers that could not be looked at are tried again.
 const TIMER_AGAIN_MS: i64 = 30_000;

@@ -6,9 +6,12 @@
 //! Invariant: nobody is answered and nothing leaves before the turn is durable.
 //!
 //! - [`engine`] is the door: what the edge asks of sessions.
-//! - `dispatcher` finds or starts a session's slot and keeps its inputs in order.
+//! - `dispatcher` finds or starts a session's `slot`, which keeps its inputs in
+//!   order; `rota` says whose turn it is, so that no provider keeps the others
+//!   waiting.
 //! - `worker` has the threads, away from the I/O runtime; `turns` is what they
-//!   run.
+//!   run, `replay` what of a turn is kept while it waits for another provider.
+//! - `watchdog` looks after calls that do not return.
 //! - `timers` brings sessions back when something is due.
 //! - [`hub`] passes committed events on to open streams.
 
@@ -16,9 +19,13 @@ mod clock;
 mod dispatcher;
 pub mod engine;
 pub mod hub;
+mod replay;
 mod request;
+mod rota;
+mod slot;
 mod timers;
 mod turns;
+mod watchdog;
 mod worker;
 
 pub use engine::{Engine, Parts};

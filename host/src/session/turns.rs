@@ -16,7 +16,7 @@ use kefu_core::{
     outbox::{DeadLetter, Letter, OutboxEntry},
     problem::{Problem, Slug},
     session::Record,
-    turn::{Context, Input, Outcome, ProviderFacts, Providers, Reply, Turn, Violation},
+    turn::{Context, Outcome, ProviderFacts, Providers, Reply, Turn, Violation},
 };
 use kefu_plugin_api::{
     effect::Effect, event::Event, ids::ProviderId, time::Timestamp, wire::HandleInput,
@@ -24,10 +24,12 @@ use kefu_plugin_api::{
 
 use super::{
     IdempotencyKey, Signal, StoredEvent, VisitorKey, clock,
-    dispatcher::{Ended, EndedFn, Slot, TurnJob},
+    dispatcher::Work,
     engine::Shared,
+    replay::{Heard, Hearing},
+    slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
     timers::Wake,
-    worker::Seat,
+    worker::{Admission, Seat},
 };
 use crate::{
     plugin::{Fault, FaultKind},
@@ -65,24 +67,42 @@ pub(super) fn turn(
         Err(error) => return Some(Ended::NotStored(error)),
     }
     let started = Instant::now();
-    let now = clock::now();
+    let (now, seed) = job.replay.as_ref().map_or_else(
+        || (clock::now(), clock::seed()),
+        |past| (past.now, past.seed),
+    );
     let facts = Facts(shared);
     let context = Context {
         now,
-        seed: clock::seed(),
+        seed,
         providers: &facts,
     };
-    let input = std::mem::replace(&mut job.input, Input::Timers);
-    let mut turn = match Turn::begin((*record).clone(), input, context) {
+    let mut turn = match Turn::begin((*record).clone(), job.input.clone(), context) {
         Ok(turn) => turn,
         Err(problem) => return Some(Ended::Refused(problem)),
     };
     if job.without_adapter {
         turn.skip_adapter();
     }
-    if let Err(ended) = consult(shared, seat, &mut turn) {
-        shared.metrics.turn_finished("failed", started.elapsed());
-        return Some(ended);
+    let mut hearing = Hearing::new(job.replay.as_deref_mut(), &record);
+    match consult(shared, seat, slot, &mut turn, &mut hearing) {
+        Ok(()) => {}
+        Err(Stop::Ended(ended)) => {
+            shared.metrics.turn_finished("failed", started.elapsed());
+            return Some(*ended);
+        }
+        Err(Stop::Wait(next)) => {
+            let done = seat.stand_up()?;
+            job.create = create.then(|| (*record).clone());
+            job.replay = Some(Box::new(hearing.wait_for(next, now, seed)));
+            let what = What::Turn(Box::new(job));
+            slot.put_back(Job {
+                what,
+                done: Some(done),
+            });
+            shared.dispatcher.push(Work::Session(Arc::clone(slot)));
+            return None;
+        }
     }
     let write = job.key.is_some() || job.inbox.is_some() || job.dead.is_some();
     let outcome = turn.finish(write);
@@ -102,40 +122,95 @@ pub(super) fn turn(
     // Whoever waits was answered by the watchdog if it gave this turn up: then
     // nothing of it may be kept.
     let Some(done) = seat.stand_up() else {
-        return Some(Ended::AdapterFailed("given up by the watchdog".into()));
+        return Some(given_up());
     };
     commit(shared, slot, job, create, outcome, now, done);
     None
 }
 
+/// Why a turn does not come to its end now.
+enum Stop {
+    Ended(Box<Ended>),
+    /// It has to wait for a place among the calls of this provider.
+    Wait(ProviderId),
+}
+
+impl From<Ended> for Stop {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(Box::new(ended))
+    }
+}
+
 /// Lets the adapter see what it has to see.
-fn consult(shared: &Arc<Shared>, seat: &Seat, turn: &mut Turn<'_>) -> Result<(), Ended> {
+fn consult(
+    shared: &Arc<Shared>,
+    seat: &Seat,
+    slot: &Slot,
+    turn: &mut Turn<'_>,
+    hearing: &mut Hearing,
+) -> Result<(), Stop> {
     while let Some(input) = turn.next_call() {
         let provider = turn.provider().clone();
-        let guarded = match shared.registry.guarded(&provider) {
-            Ok(guarded) => guarded,
-            Err(availability) => {
-                let detail = format!("provider `{provider}` is not available: {availability:?}");
-                turn.adapter_failed(&detail)
-                    .map_err(|_| Ended::ProviderAbsent(detail))?;
-                continue;
+        let heard = match hearing.again(&provider) {
+            Some(heard) => heard,
+            None => {
+                match seat.admit(&shared.dispatcher, &provider) {
+                    Admission::Granted => {}
+                    Admission::Full => return Err(Stop::Wait(provider)),
+                    Admission::GivenUp => return Err(given_up().into()),
+                }
+                let heard = ask(shared, seat, slot, &provider, &input);
+                hearing.keep(&provider, &heard);
+                heard
             }
         };
-        let session = input.session.id.clone();
-        let failed = match guarded.handle(&seat.clock, &input) {
-            Ok(output) => match turn.apply(output) {
-                Ok(()) => continue,
-                Err(Violation(detail)) => {
-                    guarded.blame(&session, &Fault::new(FaultKind::Illegal, detail.clone()));
-                    detail
+        match heard {
+            Heard::Output(output) => {
+                if let Err(Violation(detail)) = turn.apply(*output) {
+                    if let Ok(guarded) = shared.registry.guarded(&provider) {
+                        let fault = Fault::new(FaultKind::Illegal, detail.clone());
+                        guarded.blame(&input.session.id, &fault);
+                    }
+                    turn.adapter_failed(&detail)
+                        .map_err(|_| Ended::AdapterFailed(detail))?;
                 }
-            },
-            Err(fault) => fault.to_string(),
-        };
-        turn.adapter_failed(&failed)
-            .map_err(|_| Ended::AdapterFailed(failed))?;
+            }
+            Heard::Failed(detail) => turn
+                .adapter_failed(&detail)
+                .map_err(|_| Ended::AdapterFailed(detail))?,
+            Heard::Absent(detail) => turn
+                .adapter_failed(&detail)
+                .map_err(|_| Ended::ProviderAbsent(detail))?,
+        }
     }
     Ok(())
+}
+
+fn ask(
+    shared: &Shared,
+    seat: &Seat,
+    slot: &Slot,
+    provider: &ProviderId,
+    input: &HandleInput,
+) -> Heard {
+    if slot.is_hung() {
+        return Heard::Absent(format!(
+            "a call of provider `{provider}` for this session has not returned yet"
+        ));
+    }
+    match shared.registry.guarded(provider) {
+        Ok(guarded) => match guarded.handle(&seat.clock, input) {
+            Ok(output) => Heard::Output(Box::new(output)),
+            Err(fault) => Heard::Failed(fault.to_string()),
+        },
+        Err(availability) => Heard::Absent(format!(
+            "provider `{provider}` is not available: {availability:?}"
+        )),
+    }
+}
+
+fn given_up() -> Ended {
+    Ended::AdapterFailed("given up by the watchdog".into())
 }
 
 fn commit(
@@ -250,15 +325,6 @@ pub(super) fn prepare(
         Ok(None) => return Ended::Gone,
         Err(error) => return Ended::NotStored(error),
     };
-    let guarded = match shared.registry.guarded(&entry.provider) {
-        Ok(guarded) => guarded,
-        Err(availability) => {
-            return Ended::ProviderAbsent(format!(
-                "provider `{}`: {availability:?}",
-                entry.provider
-            ));
-        }
-    };
     let input = HandleInput {
         event: Event::PrepareAttempt {
             call: entry.call.id,
@@ -273,16 +339,18 @@ pub(super) fn prepare(
         state: record.adapter_state.clone(),
         state_version: record.state_version.clone(),
     };
-    match guarded.handle(&seat.clock, &input) {
-        Err(fault) => Ended::AdapterFailed(fault.to_string()),
-        Ok(output) => match output.effects.into_iter().next() {
+    match ask(shared, seat, slot, &entry.provider, &input) {
+        Heard::Absent(detail) => Ended::ProviderAbsent(detail),
+        Heard::Failed(detail) => Ended::AdapterFailed(detail),
+        Heard::Output(output) => match output.effects.into_iter().next() {
             Some(Effect::Attempt { request }) => Ended::Prepared(request),
             _ => Ended::AdapterFailed("prepare was not answered by an attempt".into()),
         },
     }
 }
 
-fn load(shared: &Shared, slot: &Slot) -> Result<Option<Arc<Record>>, StoreError> {
+/// The session as it was last committed, read if it is not in memory.
+pub(super) fn load(shared: &Shared, slot: &Slot) -> Result<Option<Arc<Record>>, StoreError> {
     if let Some(record) = slot.record() {
         return Ok(Some(record));
     }

@@ -53,6 +53,7 @@ impl End {
 }
 
 type OnSettle = dyn Fn(&OutboxEntry, &Finished) -> Settled + Send + Sync;
+type OnHandle = dyn Fn(&HandleInput) -> Result<HandleOutput, String> + Send + Sync;
 
 /// The sessions.
 pub(crate) struct Desk {
@@ -62,6 +63,7 @@ pub(crate) struct Desk {
     outcomes: Mutex<Vec<&'static str>>,
     changed: Notify,
     on_settle: Box<OnSettle>,
+    on_handle: Box<OnHandle>,
     marks_to_refuse: Mutex<usize>,
 }
 
@@ -159,12 +161,15 @@ impl Origin for Sessions {
         Box::pin(async move { Ok(request.with_header("x-attempt", attempt.to_string())) })
     }
 
+    fn ask(&self, _: &ProviderId, input: HandleInput) -> BoxFuture<Result<HandleOutput, String>> {
+        let answer = (self.0.on_handle)(&input);
+        Box::pin(async { answer })
+    }
+
     fn tried(&self, _: &OutboxEntry, tried: &Tried<'_>) {
         self.0.outcomes.lock().unwrap().push(tried.outcome);
     }
 }
-
-type OnHandle = dyn Fn(&HandleInput) -> Result<HandleOutput, String> + Send + Sync;
 
 /// The providers.
 pub(crate) struct Providers {
@@ -173,7 +178,6 @@ pub(crate) struct Providers {
     held: Mutex<BTreeSet<ProviderId>>,
     asked: Mutex<usize>,
     changed: Notify,
-    on_handle: Box<OnHandle>,
 }
 
 impl Providers {
@@ -231,10 +235,6 @@ impl Accounts for Registry {
             },
         }
     }
-
-    fn handle(&self, _: &ProviderId, input: &HandleInput) -> Result<HandleOutput, String> {
-        (self.0.on_handle)(input)
-    }
 }
 
 struct Links;
@@ -289,6 +289,7 @@ impl Bench {
             outcomes: Mutex::default(),
             changed: Notify::new(),
             on_settle: plan.on_settle,
+            on_handle: plan.on_handle,
             marks_to_refuse: Mutex::default(),
         });
         let account = |(provider, descriptor): (Provider, Descriptor)| {
@@ -304,7 +305,6 @@ impl Bench {
             held: Mutex::default(),
             asked: Mutex::default(),
             changed: Notify::new(),
-            on_handle: plan.on_handle,
         });
         let delivery = Delivery::start(Parts {
             accounts: Arc::new(Registry(Arc::clone(&providers))),

@@ -4,7 +4,10 @@
 //! and an event that is durable has its turn or becomes a dead letter, whatever
 //! happens in between.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use kefu_core::turn::{Name, NameKey};
 use kefu_plugin_api::{
@@ -16,47 +19,97 @@ use kefu_plugin_api::{
     wire::{ReceiveOutput, encode},
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Engine;
 use crate::{
-    session::{CallbackAnswer, dispatcher::Work},
+    session::{
+        CallbackAnswer,
+        dispatcher::{Call, Work},
+        worker::Seat,
+    },
     store::{InboxEvent, StoreError},
 };
+
+/// Whoever sent a callback. Answered once; dropping the last of it answers
+/// that the provider is busy.
+#[derive(Clone)]
+struct Sender(Arc<Mutex<Option<oneshot::Sender<CallbackAnswer>>>>);
+
+impl Sender {
+    fn answer(&self, answer: CallbackAnswer) {
+        let waits = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waits) = waits {
+            // It may have gone away.
+            drop(waits.send(answer));
+        }
+    }
+}
+
+/// How many callbacks of each provider wait for its adapter.
+#[derive(Default)]
+pub(in crate::session) struct Waiting(Mutex<BTreeMap<ProviderId, Arc<Semaphore>>>);
+
+impl Waiting {
+    /// A place, or `None` if too many of this provider wait already. Whoever
+    /// sends callbacks has not proved anything yet.
+    fn place(&self, provider: &ProviderId) -> Option<OwnedSemaphorePermit> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = all
+            .entry(provider.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(WAITING_CALLBACKS)));
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+}
 
 impl Engine {
     /// Takes a vendor's callback.
     pub async fn callback(&self, provider: &ProviderId, callback: Callback) -> CallbackAnswer {
-        let guarded = match self.0.registry.guarded(provider) {
-            Ok(guarded) => guarded,
+        match self.0.registry.guarded(provider) {
+            Ok(_) => {}
             Err(None) => return CallbackAnswer::UnknownProvider,
             Err(Some(availability)) => {
                 tracing::info!(%provider, ?availability, "a callback for a provider that does not serve");
                 return busy();
             }
-        };
-        // Whoever sends callbacks has not proved anything yet: what waits for
-        // the adapter is bounded, and refused where a vendor would repeat it.
-        let Ok(place) = Arc::clone(&self.0.callbacks).try_acquire_owned() else {
+        }
+        let Some(place) = self.0.callbacks.place(provider) else {
             return busy();
         };
         let (tell, told) = oneshot::channel();
+        let sender = Sender(Arc::new(Mutex::new(Some(tell))));
         let engine = self.clone();
-        let provider = provider.clone();
-        let received_at = callback.received_at;
+        let (of, late) = (provider.clone(), sender.clone());
         // On an engine thread: adapters never run on the I/O runtime.
-        self.0.dispatcher.push(Work::Callback(Box::new(move |seat| {
-            let _place = place;
-            match guarded.receive(&seat.clock, &callback) {
-                // The guard has counted and logged it.
-                Err(_) => drop(tell.send(busy())),
-                Ok(ReceiveOutput::Rejected { reject }) => drop(tell.send(rejected(reject))),
-                Ok(ReceiveOutput::Accepted { receipt }) => {
-                    engine.keep(&provider, receipt, received_at, tell);
-                }
-            }
-        })));
+        self.0.dispatcher.push(Work::Call(Call {
+            provider: provider.clone(),
+            run: Box::new(move |seat| {
+                let _place = place;
+                engine.receive(seat, &of, &callback, &sender);
+            }),
+            given_up: Box::new(move |_| late.answer(busy())),
+        }));
         told.await.unwrap_or_else(|_| busy())
+    }
+
+    fn receive(&self, seat: &Seat, provider: &ProviderId, callback: &Callback, sender: &Sender) {
+        // Asked again: it may have waited for a while.
+        let Ok(guarded) = self.0.registry.guarded(provider) else {
+            return sender.answer(busy());
+        };
+        let received = guarded.receive(&seat.clock, callback);
+        if seat.stand_up().is_none() {
+            // The vendor was told to come again.
+            return;
+        }
+        match received {
+            // The guard has counted and logged it.
+            Err(_) => sender.answer(busy()),
+            Ok(ReceiveOutput::Rejected { reject }) => sender.answer(rejected(reject)),
+            Ok(ReceiveOutput::Accepted { receipt }) => {
+                self.keep(provider, receipt, callback.received_at, sender.clone());
+            }
+        }
     }
 
     /// Makes the events of a callback durable, answers, and gives each its
@@ -66,7 +119,7 @@ impl Engine {
         provider: &ProviderId,
         receipt: Receipt,
         received_at: Timestamp,
-        tell: oneshot::Sender<CallbackAnswer>,
+        sender: Sender,
     ) {
         let Receipt {
             status,
@@ -91,12 +144,12 @@ impl Engine {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a callback's session was not looked up");
-                    return drop(tell.send(busy()));
+                    return sender.answer(busy());
                 }
             }
         }
         if known.is_empty() {
-            return drop(tell.send(answer));
+            return sender.answer(answer);
         }
         let engine = self.clone();
         let kept = known.clone();
@@ -105,10 +158,10 @@ impl Engine {
             Box::new(move |result| match result {
                 Err(error) => {
                     tracing::error!(%error, "a callback was not stored");
-                    drop(tell.send(busy()));
+                    sender.answer(busy());
                 }
                 Ok(numbers) => {
-                    drop(tell.send(answer));
+                    sender.answer(answer);
                     for (number, event) in numbers.into_iter().zip(kept) {
                         if let Some(number) = number {
                             engine.dispatch(number, event);
@@ -212,5 +265,7 @@ fn rejected(reject: Reject) -> CallbackAnswer {
     }
 }
 
+/// How many callbacks of one provider may wait for its adapter.
+const WAITING_CALLBACKS: usize = 256;
 /// How long a vendor's event ids are remembered.
 const REPEATS_KNOWN_SECONDS: u64 = 8 * 24 * 3600;

@@ -19,7 +19,8 @@ use super::Engine;
 use crate::{
     session::{
         clock,
-        dispatcher::{Ended, Job, QueueFull, TurnJob, What},
+        dispatcher::QueueFull,
+        slot::{Ended, Job, TurnJob, What},
         timers::Wake,
     },
     store::InboxEvent,

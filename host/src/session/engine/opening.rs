@@ -20,8 +20,8 @@ use crate::{
     plugin,
     session::{
         OpenRequest, Opened, VisitorKey, clock,
-        dispatcher::{Ended, TurnJob},
         hub::Subscription,
+        slot::{Ended, TurnJob},
         turns::reused,
     },
 };
@@ -237,7 +237,10 @@ fn availability(of: Option<plugin::Availability>) -> Availability {
         Some(plugin::Availability::Active) => Availability::Ready,
         Some(plugin::Availability::Paused) => Availability::Paused,
         Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
-        Some(plugin::Availability::Failed { .. }) => Availability::Failing,
+        Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
+            Availability::Failing
+        }
+        Some(plugin::Availability::Draining { .. }) => Availability::Draining,
         Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
     }
 }

@@ -1,19 +1,27 @@
 //! Ends calls: what delivery tells of them becomes a turn.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use kefu_core::{
     outbox::{Finished, OutboxEntry},
     turn::Input,
 };
-use kefu_plugin_api::http::HttpRequest;
+use kefu_plugin_api::{
+    http::HttpRequest,
+    ids::ProviderId,
+    wire::{HandleInput, HandleOutput},
+};
 use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::{
     session::{
         Settling, clock,
-        dispatcher::{Ended, TurnJob, What},
+        dispatcher::{Call, Work},
+        slot::{Ended, TurnJob, What},
     },
     store::StoreError,
 };
@@ -77,6 +85,41 @@ impl Engine {
         }
     }
 
+    /// Asks an adapter in its provider's own scope, as one of the calls that
+    /// this provider may have under way.
+    ///
+    /// # Errors
+    /// Why there is no answer, for operators.
+    pub async fn ask(
+        &self,
+        provider: &ProviderId,
+        input: HandleInput,
+    ) -> Result<HandleOutput, String> {
+        let (tell, told) = oneshot::channel();
+        let tell = Arc::new(Mutex::new(Some(tell)));
+        let late = Arc::clone(&tell);
+        let (engine, of) = (self.clone(), provider.clone());
+        self.0.dispatcher.push(Work::Call(Call {
+            provider: provider.clone(),
+            run: Box::new(move |seat| {
+                let answer = match engine.0.registry.guarded(&of) {
+                    Ok(guarded) => guarded
+                        .handle(&seat.clock, &input)
+                        .map_err(|fault| fault.to_string()),
+                    Err(availability) => {
+                        Err(format!("provider `{of}` takes no calls: {availability:?}"))
+                    }
+                };
+                answer_once(&tell, answer);
+            }),
+            given_up: Box::new(move |_| {
+                answer_once(&late, Err("the adapter did not answer in time".into()));
+            }),
+        }));
+        told.await
+            .unwrap_or_else(|_| Err("the engine has stopped".into()))
+    }
+
     /// Makes durable that an entry is about to be sent, or that it surely did
     /// not arrive.
     ///
@@ -94,5 +137,19 @@ impl Engine {
             .mark_attempted(&entry.session, entry.number, attempted, done);
         told.await
             .unwrap_or_else(|_| Err(StoreError::new("write", "the writer has stopped")))
+    }
+}
+
+type Waiting<T> = Mutex<Option<oneshot::Sender<T>>>;
+
+/// Answers unless that was done already.
+fn answer_once<T>(waiting: &Waiting<T>, answer: T) {
+    let waits = waiting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(waits) = waits {
+        // It may have gone away.
+        drop(waits.send(answer));
     }
 }

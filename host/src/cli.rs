@@ -6,6 +6,7 @@
 
 mod check;
 mod operate;
+mod plugin;
 mod token;
 
 use std::{
@@ -21,7 +22,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{app::App, telemetry};
+use crate::{app::App, conformance, telemetry};
 
 /// Connects any app to any customer-service platform.
 #[derive(Debug, Parser)]
@@ -53,6 +54,12 @@ enum Command {
     },
     /// Mint a visitor's token.
     Token(token::Arguments),
+    /// Look at plug-in files, check them, test them.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Run one test of the conformance kit.
+    #[command(name = conformance::COMMAND, hide = true)]
+    ConformanceCase(plugin::ConformanceCase),
     #[command(flatten)]
     Operate(operate::Command),
     /// Print a script that completes this command line in a shell.
@@ -87,6 +94,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } => serve(&config.config, exit_with_stdin),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Plugin(command) => plugin::run(command),
+        Command::ConformanceCase(arguments) => plugin::run_case(&arguments),
         Command::Operate(command) => operate::run(command),
         Command::Completions { shell } => print_completions(shell),
     }

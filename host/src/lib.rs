@@ -19,10 +19,12 @@
 //! | [`delivery`] | HTTP, the sending side |
 //! | [`media`] | pictures and voices of visitors |
 //! | [`telemetry`] | the log and the numbers |
+//! | [`conformance`] | the tests that every plug-in must pass |
 
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod delivery;
 pub mod edge;
 pub mod media;

@@ -1,18 +1,28 @@
-//! Reads the configuration from disk.
+//! Reads the configuration from disk, the first time and again.
 //!
-//! Owns where the files are and what `${VAR}` and `${file:…}` refer to. What
-//! the texts mean is decided in `kefu_core::config`. Invariant: a provider's
-//! file that is wrong is reported and left out; the others join.
+//! Owns where the files are, what `${VAR}` and `${file:…}` refer to, and which
+//! file gave which provider. What the texts mean is decided in
+//! `kefu_core::config`. Invariants: a provider's file that is wrong is
+//! reported and touches nobody else; read again, it leaves its provider as it
+//! was, and one that was read only in part counts as not read.
+
+mod stamp;
 
 use std::{
-    fs,
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use kefu_core::config::{
-    CheckedFile, Config, ConfigError, ConfigErrors, Lookup, Severity, assemble, check_main,
-    check_provider,
+    CheckedFile, Config, ConfigError, ConfigErrors, Lookup, Main, Provider, Severity, assemble,
+    check_main, check_provider,
 };
+use kefu_plugin_api::{Secret, ids::ProviderId};
+
+pub use stamp::{Fingerprint, Stamp};
 
 /// What was found on disk.
 #[derive(Debug)]
@@ -21,6 +31,8 @@ pub struct Loaded {
     pub config: Config,
     /// Everything worth saying, errors of provider files included.
     pub problems: Vec<ConfigError>,
+    /// Which file said what, for reading again.
+    pub sources: Sources,
 }
 
 impl Loaded {
@@ -32,6 +44,51 @@ impl Loaded {
     }
 }
 
+/// Which file said what when the configuration was last read.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    path: PathBuf,
+    main: CheckedFile<Main>,
+    providers: BTreeMap<PathBuf, CheckedFile<Provider>>,
+    /// The files that `${file:…}` named, with what they held.
+    references: References,
+    seen: Fingerprint,
+}
+
+impl Sources {
+    /// The main file.
+    pub fn main_file(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the providers' files.
+    pub fn providers_folder(&self) -> PathBuf {
+        providers_folder(&self.path)
+    }
+
+    /// The files that `${file:…}` named, those that could not be read included.
+    pub fn references(&self) -> impl Iterator<Item = &Path> {
+        self.references.keys().map(PathBuf::as_path)
+    }
+
+    /// Every file as it was just before it was read, and the plug-in files of
+    /// the providers: what changes after that is seen, however soon.
+    pub fn seen(&self) -> &Fingerprint {
+        &self.seen
+    }
+
+    /// The file that describes a provider.
+    pub fn file_of(&self, id: &ProviderId) -> Option<&Path> {
+        self.providers
+            .iter()
+            .find(|(_, file)| file.settings.id == *id)
+            .map(|(path, _)| path.as_path())
+    }
+}
+
+/// Files by their path, with what was read; absent where nothing could be.
+type References = BTreeMap<PathBuf, Option<Secret>>;
+
 /// Why there is no configuration at all.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -41,11 +98,20 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The main file is wrong.
     #[error("{0}")]
     Wrong(#[from] ConfigErrors),
+}
+
+/// A configuration that was refused when it was read again.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: LoadError,
+    /// The files it named: a change of them is worth another look.
+    pub references: BTreeSet<PathBuf>,
 }
 
 /// Reads the main file and the providers beside it.
@@ -53,44 +119,199 @@ pub enum LoadError {
 /// # Errors
 /// The main file cannot be read or is wrong.
 pub fn load(main: &Path) -> Result<Loaded, LoadError> {
-    let checked = check_main(&main.display().to_string(), &read(main)?, &Environment)?;
-    let mut problems = Vec::new();
-    let mut providers: Vec<CheckedFile<_>> = Vec::new();
-    for file in provider_files(main)? {
-        match check_provider(&file.display().to_string(), &read(&file)?, &Environment) {
-            Ok(provider) => providers.push(provider),
-            Err(ConfigErrors(errors)) => problems.extend(errors),
-        }
-    }
-    let (config, more) = assemble(checked, providers);
-    problems.extend(more);
-    Ok(Loaded { config, problems })
+    read_all(main, None, &BTreeSet::new()).map_err(|refused| refused.error)
 }
 
-/// The providers' files, in the order of their names. A missing folder is an
-/// empty one.
-fn provider_files(main: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let folder = main.parent().unwrap_or(Path::new("")).join("providers");
-    let unreadable = |source| LoadError::Unreadable {
-        path: folder.clone(),
-        source,
+/// Reads everything again. A provider whose file is wrong stays as it was, and
+/// so does what a file in `unsettled` said, which somebody is writing to.
+///
+/// # Errors
+/// The main file cannot be read or is wrong: nothing of it counts.
+pub fn reload(before: &Sources, unsettled: &BTreeSet<PathBuf>) -> Result<Loaded, Box<Refused>> {
+    read_all(&before.path, Some(before), unsettled).map_err(Box::new)
+}
+
+fn read_all(
+    path: &Path,
+    before: Option<&Sources>,
+    unsettled: &BTreeSet<PathBuf>,
+) -> Result<Loaded, Refused> {
+    let mut reading = Reading {
+        before,
+        unsettled,
+        seen: Fingerprint::default(),
+        lookup: Recorder {
+            before: before.map(|before| &before.references),
+            unsettled,
+            read: Mutex::default(),
+        },
+        problems: Vec::new(),
     };
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(error)),
+    let read = reading
+        .main(path)
+        .and_then(|main| Ok((main, reading.providers(path)?)));
+    let (references, referred) = reading.lookup.into_read();
+    let (main, providers) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let references = references.into_keys().collect();
+            return Err(Refused { error, references });
+        }
     };
+    let mut files: Vec<_> = providers.values().cloned().collect();
+    // Of two files with one id the later is refused: who had it keeps it.
+    files.sort_by_key(|file| {
+        before
+            .and_then(|before| before.file_of(&file.settings.id))
+            .is_none_or(|owner| owner != Path::new(file.file()))
+    });
+    let (config, more) = assemble(main.clone(), files);
+    let mut problems = reading.problems;
+    problems.extend(more);
+    let mut seen = reading.seen;
+    seen.merge(referred);
+    for provider in config.providers.values() {
+        let file = config.main.plugins.dir.join(&provider.plugin);
+        seen.note(&file);
+        seen.note(&signature_of(&file));
+    }
+    let sources = Sources {
+        path: path.to_owned(),
+        main,
+        providers,
+        references,
+        seen,
+    };
+    Ok(Loaded {
+        config,
+        problems,
+        sources,
+    })
+}
+
+/// One pass over all files.
+struct Reading<'a> {
+    before: Option<&'a Sources>,
+    unsettled: &'a BTreeSet<PathBuf>,
+    seen: Fingerprint,
+    lookup: Recorder<'a>,
+    problems: Vec<ConfigError>,
+}
+
+impl Reading<'_> {
+    fn main(&mut self, path: &Path) -> Result<CheckedFile<Main>, LoadError> {
+        self.seen.note(path);
+        if let (Some(before), true) = (self.before, self.unsettled.contains(path)) {
+            return Ok(before.main.clone());
+        }
+        let text = match read_whole(path) {
+            Ok(Whole::Text(text)) => text,
+            Ok(Whole::Torn) => match self.before {
+                Some(before) => return Ok(before.main.clone()),
+                None => fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
+            },
+            Err(source) => return Err(unreadable(path, source)),
+        };
+        Ok(check_main(&name(path), &text, &self.lookup)?)
+    }
+
+    fn providers(
+        &mut self,
+        main: &Path,
+    ) -> Result<BTreeMap<PathBuf, CheckedFile<Provider>>, LoadError> {
+        let folder = providers_folder(main);
+        let before = self.before.map(|before| &before.providers);
+        let files = match list(&folder, "toml") {
+            Ok(files) => files,
+            Err(error) => {
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                return match before.filter(|before| !before.is_empty()) {
+                    // A folder that is being replaced is no order to take
+                    // every provider out.
+                    Some(before) => {
+                        let right = "put it back; to take a provider out, remove its file";
+                        let problem =
+                            format!("cannot be read ({error}), so every provider stays as it is");
+                        self.problems.push(problem_of(&folder, problem, right));
+                        Ok(before.clone())
+                    }
+                    None if missing => Ok(BTreeMap::new()),
+                    None => Err(unreadable(&folder, error)),
+                };
+            }
+        };
+        let mut providers = BTreeMap::new();
+        for file in files {
+            self.seen.note(&file);
+            let known = before.and_then(|before| before.get(&file));
+            if let Some(provider) = self.provider(&file, known) {
+                providers.insert(file, provider);
+            }
+        }
+        Ok(providers)
+    }
+
+    /// What one file says, or what it said when it was last right.
+    fn provider(
+        &mut self,
+        file: &Path,
+        known: Option<&CheckedFile<Provider>>,
+    ) -> Option<CheckedFile<Provider>> {
+        if self.before.is_some() && self.unsettled.contains(file) {
+            return known.cloned();
+        }
+        let text = match read_whole(file) {
+            Ok(Whole::Text(text)) => text,
+            Ok(Whole::Torn) => return known.cloned(),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() {
+                    return None;
+                }
+                let problem = format!("cannot be read: {error}");
+                let right = "make it readable, or remove it to take its provider out";
+                self.problems.push(problem_of(file, problem, right));
+                return known.cloned();
+            }
+        };
+        match check_provider(&name(file), &text, &self.lookup) {
+            Ok(provider) => Some(provider),
+            Err(ConfigErrors(errors)) => {
+                self.problems.extend(errors);
+                known.cloned()
+            }
+        }
+    }
+}
+
+/// The whole text of a file, unless somebody wrote to it meanwhile.
+enum Whole {
+    Text(String),
+    Torn,
+}
+
+fn read_whole(path: &Path) -> io::Result<Whole> {
+    let mut file = File::open(path)?;
+    let before = Stamp::from(&file.metadata()?);
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let after = Stamp::from(&file.metadata()?);
+    Ok(if before == after {
+        Whole::Text(text)
+    } else {
+        Whole::Torn
+    })
+}
+
+/// The files of a folder with this ending, in the order of their names; hidden
+/// ones are left out.
+pub(crate) fn list(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(unreadable)?.path();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         let hidden = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-        {
+        if !hidden && path.extension().is_some_and(|found| found == ending) {
             files.push(path);
         }
     }
@@ -98,22 +319,84 @@ fn provider_files(main: &Path) -> Result<Vec<PathBuf>, LoadError> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<String, LoadError> {
-    fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+/// Where the minisign signature of a plug-in file lies.
+pub(crate) fn signature_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".minisig");
+    name.into()
 }
 
-/// The process's environment and the files it can read.
-struct Environment;
+fn providers_folder(main: &Path) -> PathBuf {
+    main.parent().unwrap_or(Path::new("")).join("providers")
+}
 
-impl Lookup for Environment {
+fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn unreadable(path: &Path, source: io::Error) -> LoadError {
+    LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A problem of a file as a whole.
+fn problem_of(path: &Path, problem: String, right: &str) -> ConfigError {
+    ConfigError {
+        severity: Severity::Error,
+        file: name(path),
+        line: 1,
+        column: 1,
+        key: String::new(),
+        value: None,
+        problem,
+        right: right.to_owned(),
+    }
+}
+
+/// The process's environment and the files it can read, and which were asked
+/// for.
+struct Recorder<'a> {
+    before: Option<&'a References>,
+    unsettled: &'a BTreeSet<PathBuf>,
+    read: Mutex<(References, Fingerprint)>,
+}
+
+impl Recorder<'_> {
+    fn into_read(self) -> (References, Fingerprint) {
+        self.read
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a file holds; what it held, if somebody is writing to it.
+    fn text(&self, path: &Path) -> io::Result<String> {
+        let before = self
+            .before
+            .and_then(|before| before.get(path)?.as_ref())
+            .map(|text| text.expose().to_owned());
+        if let (Some(text), true) = (&before, self.unsettled.contains(path)) {
+            return Ok(text.clone());
+        }
+        match (read_whole(path)?, before) {
+            (Whole::Text(text), _) | (Whole::Torn, Some(text)) => Ok(text),
+            (Whole::Torn, None) => Err(io::Error::other("it is being written to")),
+        }
+    }
+}
+
+impl Lookup for Recorder<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
-        fs::read_to_string(path).map_err(|error| error.to_string())
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.1.note(path);
+        let text = self.text(path);
+        let kept = text.as_ref().ok().map(Secret::new);
+        read.0.insert(path.to_owned(), kept);
+        text.map_err(|error| error.to_string())
     }
 }

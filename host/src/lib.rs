@@ -18,6 +18,7 @@
 //! | [`store`] | the database |
 //! | [`delivery`] | HTTP, the sending side |
 //! | [`media`] | pictures and voices of visitors |
+//! | [`reload`] | changed files and commands, brought into force one after the other |
 //! | [`telemetry`] | the log and the numbers |
 //! | [`conformance`] | the tests that every plug-in must pass |
 
@@ -29,6 +30,7 @@ pub mod delivery;
 pub mod edge;
 pub mod media;
 pub mod plugin;
+pub mod reload;
 pub mod session;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,277 @@
+//! The one thread through which every change goes.
+//!
+//! Owns the order: whatever asks for a change, it has its turn when the one
+//! before is over. Deliberately decides nothing about the change itself.
+//! Invariants: two reloads never overlap; a command that was taken is
+//! answered; the thread waits, it never spins.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use kefu_core::config::Config;
+
+use super::{
+    apply::{Applier, Found, ReloadError},
+    observe::Observer,
+    report::{Cause, History, Report},
+    scan::Places,
+    settle::Settled,
+    target::Target,
+    watch::Watch,
+};
+use crate::{config::Sources, telemetry::Metrics};
+
+/// What a reloader is made of.
+pub struct Parts {
+    /// Which file said what when the gateway started.
+    pub sources: Sources,
+    /// The configuration in force; the reloader alone replaces it.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Where changes take effect.
+    pub target: Arc<dyn Target>,
+    /// The numbers.
+    pub metrics: Metrics,
+}
+
+/// Brings changes into force, one after the other. Cheap to clone; all clones
+/// are one.
+#[derive(Clone)]
+pub struct Reloader {
+    inbox: Sender<Message>,
+    history: History,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+type Answer = Result<Report, ReloadError>;
+
+enum Message {
+    /// Something was heard of the files.
+    Stirred,
+    /// Somebody wants something.
+    Do {
+        cause: Cause,
+        asked: Instant,
+        answer: Option<Sender<Answer>>,
+    },
+    Stop,
+}
+
+impl Reloader {
+    /// Starts to watch. What changed since the configuration was read is found
+    /// at once.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(parts: Parts) -> io::Result<Self> {
+        let (inbox, messages) = channel();
+        let history = History::default();
+        let kept = history.clone();
+        let stirs = inbox.clone();
+        let thread = thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(move || Worker::new(parts, kept, stirs).run(&messages))?;
+        Ok(Self {
+            inbox,
+            history,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Makes a reload and waits for its report. Not for a thread that serves
+    /// connections: it takes as long as a plug-in needs to open.
+    ///
+    /// # Errors
+    /// Only if nothing could be tried; what was tried and refused is a report.
+    pub fn reload_now(&self, cause: Cause) -> Result<Report, ReloadError> {
+        let (answer, answered) = channel();
+        self.send(cause, Some(answer))?;
+        answered.recv().unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    /// Asks for a reload and waits for nothing. One that cannot be made any
+    /// more is forgotten: the gateway stops.
+    pub fn request(&self, cause: Cause) {
+        let _ = self.send(cause, None);
+    }
+
+    /// The reports of the last reloads, newest first, at most so many.
+    pub fn history(&self, most: usize) -> Vec<Report> {
+        self.history.last(most)
+    }
+
+    /// Ends with the reload under way, and waits for that.
+    pub fn stop(&self) {
+        let _ = self.inbox.send(Message::Stop);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the reloading thread panicked");
+        }
+    }
+
+    fn send(&self, cause: Cause, answer: Option<Sender<Answer>>) -> Result<(), ReloadError> {
+        let asked = Instant::now();
+        self.inbox
+            .send(Message::Do {
+                cause,
+                asked,
+                answer,
+            })
+            .map_err(|_| ReloadError::Stopping)
+    }
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader")
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The thread's own.
+struct Worker {
+    observer: Observer,
+    applier: Applier,
+    stirred: Arc<AtomicBool>,
+    look_at: Instant,
+}
+
+impl Worker {
+    fn new(parts: Parts, history: History, stirs: Sender<Message>) -> Self {
+        let stirred = Arc::new(AtomicBool::new(false));
+        let watch = Watch::new({
+            let stirred = Arc::clone(&stirred);
+            // One message stands for all that comes before it is taken.
+            move || {
+                if !stirred.swap(true, Ordering::AcqRel) {
+                    let _ = stirs.send(Message::Stirred);
+                }
+            }
+        });
+        let places = Places::of(&parts.sources, &parts.config.load());
+        let observer = Observer::new(places, parts.sources.seen().clone(), watch);
+        let applier = Applier::new(
+            parts.sources,
+            parts.config,
+            parts.target,
+            parts.metrics,
+            history,
+        );
+        Self {
+            observer,
+            applier,
+            stirred,
+            look_at: Instant::now(),
+        }
+    }
+
+    fn run(mut self, messages: &Receiver<Message>) {
+        loop {
+            let now = Instant::now();
+            if now >= self.look_at || now >= self.observer.wake_at(now) {
+                self.observer.look(now);
+                self.look_at = self.observer.wake_at(now);
+                if let Some(settled) = self.observer.take(now) {
+                    self.reload(&Cause::Files, &settled, now);
+                    self.look_at = self.observer.stirred_at();
+                }
+                continue;
+            }
+            let until = self.look_at.min(self.observer.wake_at(now));
+            match messages.recv_timeout(until.saturating_duration_since(now)) {
+                Ok(Message::Stirred) => {
+                    self.stirred.store(false, Ordering::Release);
+                    self.look_at = self.look_at.min(self.observer.stirred_at());
+                }
+                Ok(Message::Do {
+                    cause,
+                    asked,
+                    answer,
+                }) => {
+                    let done = self.command(&cause, asked);
+                    match answer {
+                        // Who does not wait any more has no use for it.
+                        Some(answer) => drop(answer.send(done)),
+                        None => drop(done),
+                    }
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn command(&mut self, cause: &Cause, asked: Instant) -> Answer {
+        if let Cause::RollBack {
+            provider,
+            generation,
+            why,
+        } = cause
+        {
+            let applier = &mut self.applier;
+            return applier.roll_back(cause, provider, *generation, why, asked);
+        }
+        let settled = self.wait_for_files();
+        self.apply(cause, &settled, asked)
+    }
+
+    /// Lets files that are being written come to their end, within reason.
+    fn wait_for_files(&mut self) -> Settled {
+        let patience = Instant::now() + PATIENCE;
+        let mut settled = Settled::default();
+        loop {
+            let now = Instant::now();
+            self.observer.look(now);
+            if let Some(more) = self.observer.take(now) {
+                settled.closed = settled.closed.max(more.closed);
+                settled.files.extend(more.files);
+            }
+            let next = self.observer.wake_at(now).min(patience);
+            if self.observer.unsettled().is_empty() || now >= patience {
+                return settled;
+            }
+            thread::sleep(next.saturating_duration_since(now).max(BREATH));
+        }
+    }
+
+    fn reload(&mut self, cause: &Cause, settled: &Settled, asked: Instant) {
+        if let Err(error) = self.apply(cause, settled, asked) {
+            tracing::error!(%error, "changed files were not looked at");
+        }
+    }
+
+    fn apply(&mut self, cause: &Cause, settled: &Settled, asked: Instant) -> Answer {
+        let unsettled = self.observer.unsettled();
+        let found = Found {
+            settled,
+            unsettled: &unsettled,
+            files: self.observer.files(),
+        };
+        let (report, references) = self.applier.reload(cause, &found, asked)?;
+        let applier = &self.applier;
+        self.observer
+            .look_after(Places::of(applier.sources(), &applier.config()));
+        self.observer.refer_to(references);
+        Ok(report)
+    }
+}
+
+/// How long a command waits for files that are being written.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The least time between two looks while it waits.
+const BREATH: Duration = Duration::from_millis(5);

@@ -105,6 +105,9 @@ pub struct Record {
     pub open_calls: Vec<OpenCall>,
     /// When which timer fires.
     pub timers: BTreeMap<TimerKey, Timestamp>,
+    /// How often in a row the adapter failed on one of its timers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timer_failures: BTreeMap<TimerId, u32>,
 }
 
 /// A message that waits for the handshake.
@@ -262,6 +265,7 @@ impl Record {
             last_entry: 0,
             open_calls: Vec::new(),
             timers: BTreeMap::new(),
+            timer_failures: BTreeMap::new(),
         })
     }
 

@@ -28,6 +28,10 @@
 //!   statuses are logged as late, every other wish of the adapter is noted and
 //!   dropped, its timers are gone. An open invitation can be answered for as
 //!   long as its window lasts. A session that the gateway ends invites nobody.
+//! - **Timers** that are due at the same time are one turn. A timer on which the
+//!   adapter fails costs neither the others nor the gateway's own: it is tried
+//!   again after growing waits and given up in the end. While the adapter takes
+//!   no calls its timers wait and the gateway's go on.
 //! - **Idle** is a session in which neither the visitor nor the desk has done
 //!   anything; an adapter's own timers do not keep it alive.
 
@@ -53,10 +57,10 @@ use kefu_plugin_api::{
     wire::{HandleInput, HandleOutput},
 };
 
-use self::journal::draw;
 pub use self::values::{
     Context, Input, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Violation,
 };
+use self::{journal::draw, timers::Firing};
 use crate::{log::LogEvent, outbox::OutboxEntry, problem::Problem, session::Record};
 
 /// A turn under way.
@@ -66,6 +70,7 @@ pub struct Turn<'a> {
     facts: Option<ProviderFacts>,
     todo: VecDeque<Todo>,
     doing: Doing,
+    firing: Option<Firing>,
     media: Vec<String>,
     events: Vec<LogEvent>,
     calls: Vec<OutboxEntry>,
@@ -126,6 +131,7 @@ impl<'a> Turn<'a> {
             facts,
             todo: VecDeque::new(),
             doing: Doing::Anything,
+            firing: None,
             media: Vec::new(),
             events: Vec::new(),
             calls: Vec::new(),
@@ -182,7 +188,7 @@ impl<'a> Turn<'a> {
             media,
         } = loop {
             let next = self.todo.pop_front()?;
-            if !self.comes_too_late(&next.event) {
+            if !self.comes_too_late(&next.event) && self.still_fires(&next.event) {
                 break next;
             }
         };
@@ -217,6 +223,9 @@ impl<'a> Turn<'a> {
         if let Err(violation) = self.effects(output.effects) {
             self.go_back(before);
             return Err(violation);
+        }
+        if let Some(firing) = self.firing.take() {
+            self.record.timer_failures.remove(&firing.timer);
         }
         match std::mem::replace(&mut self.doing, Doing::Anything) {
             Doing::Exit if self.record.capabilities.exit == Exit::Ends => {

@@ -292,16 +292,22 @@ impl Engine {
         match wake {
             Wake::Session(session) => {
                 let engine = self.clone();
-                let again = session.clone();
+                let session_again = session.clone();
                 let done = Box::new(move |ended| {
-                    if let Ended::NotStored(_)
-                    | Ended::ProviderAbsent(_)
-                    | Ended::AdapterFailed(_) = ended
-                    {
-                        engine
-                            .0
-                            .timers
-                            .remind(clock::now().plus_ms(TIMER_AGAIN_MS), Wake::Session(again));
+                    let now = clock::now();
+                    let again = match ended {
+                        // An adapter that takes no calls leaves its timers due.
+                        Ended::Ran { record, .. } => {
+                            record.next_due().is_some_and(|due| due <= now)
+                        }
+                        Ended::NotStored(_)
+                        | Ended::ProviderAbsent(_)
+                        | Ended::AdapterFailed(_) => true,
+                        _ => false,
+                    };
+                    if again {
+                        let at = now.plus_ms(TIMER_AGAIN_MS);
+                        engine.0.timers.remind(at, Wake::Session(session_again));
                     }
                 });
                 let what = What::Turn(Box::new(TurnJob::new(Input::Timers)));

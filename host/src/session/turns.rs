@@ -179,7 +179,7 @@ fn consult(
                 .adapter_failed(&detail)
                 .map_err(|_| Ended::AdapterFailed(detail))?,
             Heard::Absent(detail) => turn
-                .adapter_failed(&detail)
+                .adapter_absent(&detail)
                 .map_err(|_| Ended::ProviderAbsent(detail))?,
         }
     }

@@ -67,6 +67,7 @@ impl Turn<'_> {
             Effect::Typing {} => self.typing = true,
             Effect::SetTimer { timer, after_ms } => self.set_timer(timer, after_ms)?,
             Effect::CancelTimer { timer } => {
+                self.record.timer_failures.remove(&timer);
                 self.changed |= self
                     .record
                     .timers

@@ -20,17 +20,23 @@ pub(super) struct Checkpoint {
     events: usize,
     calls: usize,
     names: usize,
+    typing: bool,
+    active: bool,
 }
 
 impl Turn<'_> {
-    /// The adapter could not take the call. Where the session is only opening,
-    /// the next provider is asked; where it is being ended, it ends without
-    /// the adapter.
+    /// The adapter failed the call. Where the session is only opening, the next
+    /// provider is asked; where it is being ended, it ends without the adapter;
+    /// a timer is told again later.
     ///
     /// # Errors
     /// Anywhere else the turn must be dropped.
     pub fn adapter_failed(&mut self, detail: &str) -> Result<(), Violation> {
         let opening = self.record.state == SessionState::Opening;
+        if let (Some(firing), false) = (self.firing.take(), opening) {
+            self.timer_failed(firing, detail);
+            return Ok(());
+        }
         let doing = std::mem::replace(&mut self.doing, Doing::Anything);
         if !opening && !matches!(doing, Doing::Close(_)) {
             return Err(Violation(detail.to_owned()));
@@ -47,18 +53,37 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The adapter takes no calls now: as when it fails, but that a timer waits
+    /// until it does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adapter_absent(&mut self, detail: &str) -> Result<(), Violation> {
+        let opening = self.record.state == SessionState::Opening;
+        match self.firing.take() {
+            Some(firing) if !opening => {
+                self.timer_waits(firing);
+                Ok(())
+            }
+            _ => self.adapter_failed(detail),
+        }
+    }
+
     /// After a failure a session that is opening goes on to the next provider
-    /// and one that is being ended ends, without what the failed adapter had
+    /// and one that is being ended ends, and a timer's turn goes on, without what the failed adapter had
     /// asked for. Elsewhere the whole turn is dropped, and nothing needs to be
     /// kept.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        let goes_on =
-            self.record.state == SessionState::Opening || matches!(self.doing, Doing::Close(_));
+        let goes_on = self.record.state == SessionState::Opening
+            || self.firing.is_some()
+            || matches!(self.doing, Doing::Close(_));
         goes_on.then(|| Checkpoint {
             record: self.record.clone(),
             events: self.events.len(),
             calls: self.calls.len(),
             names: self.names.len(),
+            typing: self.typing,
+            active: self.active,
         })
     }
 
@@ -68,9 +93,13 @@ impl Turn<'_> {
             events,
             calls,
             names,
+            typing,
+            active,
         }) = checkpoint
         {
             self.record = record;
+            self.typing = typing;
+            self.active = active;
             self.events.truncate(events);
             self.calls.truncate(calls);
             self.names.truncate(names);

@@ -65,6 +65,7 @@ impl Turn<'_> {
         record.adapter_state.clear();
         record.state_version.clear();
         record.timers.clear();
+        record.timer_failures.clear();
         record.config = Default::default();
         record.agent = None;
         record.queue = None;

@@ -167,6 +167,7 @@ impl Turn<'_> {
         record
             .timers
             .retain(|key, _| window && *key == TimerKey::RatingWindow);
+        record.timer_failures.clear();
         self.release_waiting();
         self.log(EventBody::Ended { reason });
     }

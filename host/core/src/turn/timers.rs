@@ -1,12 +1,26 @@
 //! Timers: the adapter's, the window for a rating, the end of idle sessions.
 
-use kefu_plugin_api::{capability::EndReason, event::Event, ids::TimerId};
+use kefu_plugin_api::{capability::EndReason, event::Event, ids::TimerId, time::Timestamp};
 
 use super::{Doing, Turn, Violation};
 use crate::session::TimerKey;
 
+/// A timer that the adapter is being told of.
+pub(super) struct Firing {
+    pub(super) timer: TimerId,
+    /// When it was due.
+    at: Timestamp,
+    /// Whether there was anything to write before.
+    changed: bool,
+}
+
 /// How many timers an adapter may have in one session.
 const MAX_TIMERS: usize = 32;
+/// How often an adapter may fail on a timer before that is given up.
+const MAX_TIMER_FAILURES: u32 = 8;
+/// How long after its first failure a timer is told again; doubled each time,
+/// so that all of them take about an hour.
+const FIRST_TIMER_WAIT_MS: i64 = 30_000;
 /// The longest timer: a year and a day.
 const MAX_TIMER_MS: u64 = 366 * 24 * 3600 * 1000;
 
@@ -21,17 +35,70 @@ impl Turn<'_> {
             .map(|(key, _)| key.clone())
             .collect();
         for key in due {
+            if let TimerKey::Adapter(timer) = key {
+                // It goes when the adapter is told.
+                self.tell(Event::TimerFired { timer });
+                continue;
+            }
             self.record.timers.remove(&key);
             self.changed = true;
             match key {
                 TimerKey::RatingWindow => self.close_rating_window(),
                 TimerKey::Idle => self.close_if_idle(),
-                TimerKey::Adapter(timer) if !self.record.is_over() => {
-                    self.tell(Event::TimerFired { timer });
-                }
                 TimerKey::Adapter(_) => {}
             }
         }
+    }
+
+    /// Whether an event that waits still has its reason: a timer may have been
+    /// cancelled or set again by an event before it in this turn.
+    pub(super) fn still_fires(&mut self, event: &Event) -> bool {
+        self.firing = None;
+        let Event::TimerFired { timer } = event else {
+            return true;
+        };
+        let key = TimerKey::Adapter(timer.clone());
+        let due = self.record.timers.get(&key).copied();
+        let Some(at) = due.filter(|at| *at <= self.context.now) else {
+            return false;
+        };
+        self.record.timers.remove(&key);
+        self.firing = Some(Firing {
+            timer: timer.clone(),
+            at,
+            changed: std::mem::replace(&mut self.changed, true),
+        });
+        true
+    }
+
+    /// The adapter failed on a timer: it is told again later, for a while.
+    pub(super) fn timer_failed(&mut self, firing: Firing, detail: &str) {
+        let Firing { timer, .. } = firing;
+        let failures = self.record.timer_failures.entry(timer.clone()).or_default();
+        *failures += 1;
+        let failures = *failures;
+        let provider = &self.record.provider;
+        if failures >= MAX_TIMER_FAILURES {
+            self.notes.push(format!(
+                "{provider}: timer `{timer}` is given up after {failures} failures: {detail}"
+            ));
+            self.record.timer_failures.remove(&timer);
+            return;
+        }
+        self.notes
+            .push(format!("{provider}: timer `{timer}` failed: {detail}"));
+        let wait = FIRST_TIMER_WAIT_MS << (failures - 1).min(7);
+        self.record
+            .timers
+            .insert(TimerKey::Adapter(timer), self.context.now.plus_ms(wait));
+    }
+
+    /// The adapter takes no calls: its timer stays due, and nothing is written
+    /// for that.
+    pub(super) fn timer_waits(&mut self, firing: Firing) {
+        let Firing { timer, at, changed } = firing;
+        self.record.timers.insert(TimerKey::Adapter(timer), at);
+        self.changed = changed;
     }
 
     /// The idle timer is set once and looks back when it fires, so that no
@@ -68,6 +135,9 @@ impl Turn<'_> {
             return Err(Violation(format!(
                 "more than {MAX_TIMERS} timers in one session"
             )));
+        }
+        if let TimerKey::Adapter(timer) = &key {
+            self.record.timer_failures.remove(timer);
         }
         // Bounded above, so the cast keeps it.
         self.record

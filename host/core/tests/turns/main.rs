@@ -9,3 +9,4 @@ mod course;
 mod opening;
 mod properties;
 mod rating;
+mod timers;

@@ -186,21 +186,22 @@ impl Visit {
         while let Some(input) = turn.next_call() {
             let provider = turn.provider().clone();
             lines.push(format!("told {provider} {}", brief_event(&input.event)));
-            let failed = if self.desk.0.contains_key(&provider) {
-                match adapter(&input) {
-                    Ok(effects) => turn
-                        .apply(HandleOutput {
-                            effects,
-                            state: input.state,
-                            state_version: input.state_version,
-                            notes: vec![],
-                        })
-                        .err()
-                        .map(|violation| violation.0),
-                    Err(detail) => Some(detail),
-                }
-            } else {
-                Some("absent".into())
+            if !self.desk.0.contains_key(&provider) {
+                turn.adapter_absent("absent")
+                    .map_err(|violation| Stopped::Failed(violation.0))?;
+                continue;
+            }
+            let failed = match adapter(&input) {
+                Ok(effects) => turn
+                    .apply(HandleOutput {
+                        effects,
+                        state: input.state,
+                        state_version: input.state_version,
+                        notes: vec![],
+                    })
+                    .err()
+                    .map(|violation| violation.0),
+                Err(detail) => Some(detail),
             };
             if let Some(detail) = failed {
                 turn.adapter_failed(&detail)

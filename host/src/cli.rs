@@ -4,6 +4,7 @@
 //! asked for, one value or one JSON line; everything else goes to the log on
 //! standard error.
 
+mod adapter_host;
 mod check;
 mod operate;
 mod plugin;
@@ -54,6 +55,9 @@ enum Command {
     },
     /// Mint a visitor's token.
     Token(token::Arguments),
+    /// Run one adapter for a gateway, in a process of its own.
+    #[command(hide = true)]
+    AdapterHost(adapter_host::Arguments),
     /// Look at plug-in files, check them, test them.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -94,6 +98,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } => serve(&config.config, exit_with_stdin),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
+        Command::AdapterHost(arguments) => adapter_host::run(&arguments),
         Command::Plugin(command) => plugin::run(command),
         Command::ConformanceCase(arguments) => plugin::run_case(&arguments),
         Command::Operate(command) => operate::run(command),

@@ -24,6 +24,7 @@
 //! reaches the engine before its size was checked.
 
 mod about;
+pub mod child;
 mod copies;
 mod elf;
 mod error;

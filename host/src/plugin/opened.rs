@@ -5,7 +5,7 @@
 //! locked-down child. Deliberately encodes nothing. Invariant: whatever
 //! happens to the code behind it, a call ends with bytes or with a [`Fault`].
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use abi_stable::std_types::RVec;
 use kefu_core::config::Isolation;
@@ -34,6 +34,9 @@ pub(super) trait Opened: fmt::Debug + Send + Sync {
 
     /// Where it runs.
     fn isolation(&self) -> Isolation;
+
+    /// Lets calls take so long from now on, where a call can be ended.
+    fn set_budget(&self, _budget: Duration) {}
 
     /// The process it runs in, if that is not this one.
     fn process(&self) -> Option<ProcessStatus> {

@@ -147,6 +147,42 @@ fn the_memory_of_the_process_is_on_the_page() {
     assert!(resident > 0);
 }
 
+#[test]
+fn the_operators_guide_lists_every_metric_with_its_type() {
+    let metrics = Metrics::new();
+    metrics.reload_finished("applied", None);
+    metrics.reload_stage_finished("open", Duration::ZERO);
+    let page = metrics.render();
+    let ours = ["reload", "plugin", "provider", "child", "process"];
+    let mut kept = BTreeSet::new();
+    for line in page.lines() {
+        let Some(rest) = line.strip_prefix("# TYPE kefu_") else {
+            continue;
+        };
+        if ours.iter().any(|group| rest.starts_with(group)) {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            let total = if kind == "counter" { "_total" } else { "" };
+            kept.insert((format!("kefu_{name}{total}"), kind.to_owned()));
+        }
+    }
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `kefu_")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`');
+        let kind = cells.next()?.split(',').next()?;
+        Some((format!("kefu_{name}"), kind.to_owned()))
+    };
+    let english: BTreeSet<_> = GUIDE.lines().filter_map(row).collect();
+    assert_eq!(english, kept);
+    let names = |rows: BTreeSet<(String, String)>| -> Vec<String> {
+        rows.into_iter().map(|(name, _)| name).collect()
+    };
+    let chinese = GUIDE_ZH.lines().filter_map(row).collect();
+    assert_eq!(names(chinese), names(english));
+}
+
+const GUIDE: &str = include_str!("../../../../../docs/plugin-runtime.md");
+const GUIDE_ZH: &str = include_str!("../../../../../docs/plugin-runtime.zh-CN.md");
+
 fn stand(metrics: &Metrics, standings: &[(&str, Standing)]) {
     let standings: Vec<(ProviderId, &Standing)> = standings
         .iter()

@@ -5,6 +5,9 @@
 //! only after everything that was left at the last stop has been taken up
 //! again.
 
+mod live;
+mod operations;
+pub mod providers;
 mod wiring;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -14,12 +17,19 @@ use arc_swap::ArcSwap;
 use kefu_core::config::{Config, StoreUrl};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
-use self::wiring::{FromSessions, Links, Overview};
+use self::{
+    live::Running,
+    operations::Overview,
+    providers::Counted,
+    wiring::{FromSessions, Links},
+};
 use crate::{
+    config::Loaded,
     delivery::{self, Delivery, RecoveredEntry},
     edge::{self, ShutdownTrigger},
     media::Media,
     plugin::Registry,
+    reload::{self, Cause, Reloader, Why},
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -32,6 +42,8 @@ pub struct App {
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
     housekeeping: JoinHandle<()>,
+    reloader: Reloader,
+    hang_up: JoinHandle<()>,
     public: SocketAddr,
     admin: SocketAddr,
     grace: Duration,
@@ -44,7 +56,10 @@ impl App {
     /// The store cannot be opened, an address cannot be listened on, a thread
     /// cannot be started. A provider that cannot be brought up is no error: it
     /// is listed with its reason, and the others serve.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(loaded: Loaded) -> anyhow::Result<Self> {
+        let Loaded {
+            config, sources, ..
+        } = loaded;
         let public = listen(config.main.server.listen, "server.listen").await?;
         let admin = listen(config.main.admin.listen, "admin.listen").await?;
         let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -65,7 +80,7 @@ impl App {
             &public_url,
             config.main.media.url_ttl,
         )?;
-        let registry = Arc::new(open_providers(&config).with_observer(Arc::new(metrics.clone())));
+        let registry = open_providers(&config, &metrics).await?;
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
             store: Arc::clone(&store),
@@ -87,10 +102,23 @@ impl App {
         });
         take_up(&engine, &delivery)?;
 
+        let reloader = Reloader::start(reload::Parts {
+            sources,
+            config: Arc::clone(&config),
+            target: Arc::new(Running {
+                registry: Arc::clone(&registry),
+                media: media.clone(),
+            }),
+            metrics: metrics.clone(),
+        })?;
+        give_up_unfit(&registry, &reloader);
+        let hang_up = reload::signal::reload_on_hang_up(reloader.clone())?;
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
+            config: Arc::clone(&config),
             store,
             registry,
             delivery: delivery.clone(),
+            reloader: reloader.clone(),
         });
         let (trigger, shutdown) = edge::shutdown_signal();
         let apps = edge::Public::new(edge::Parts {
@@ -120,6 +148,8 @@ impl App {
             shutdown: trigger,
             listeners,
             housekeeping,
+            reloader,
+            hang_up,
             public: public_address,
             admin: admin_address,
             grace,
@@ -141,7 +171,12 @@ impl App {
     /// start.
     pub async fn stop(self) -> bool {
         self.housekeeping.abort();
+        self.hang_up.abort();
         self.shutdown.stop();
+        let reloader = self.reloader;
+        // A reload under way may take as long as its stages; nothing waits
+        // for it longer than for the rest.
+        let reloaded = tokio::task::spawn_blocking(move || reloader.stop());
         for listener in self.listeners {
             // It ends by itself when the grace is over; a panic in it was
             // logged and changes nothing now.
@@ -151,21 +186,41 @@ impl App {
         let engine = self.engine;
         let grace = self.grace;
         let settled = tokio::task::spawn_blocking(move || engine.stop(grace)).await;
-        delivered && settled.is_ok()
+        let reloaded = tokio::time::timeout(grace, reloaded).await;
+        delivered && settled.is_ok() && reloaded.is_ok()
     }
 }
 
-/// Brings up every provider. What cannot be brought up is listed with its
-/// reason.
-pub fn open_providers(config: &Config) -> Registry {
-    let plugins = &config.main.plugins;
-    let registry = Registry::new(plugins);
-    for provider in config.providers.values() {
-        if let Err(error) = registry.bring_up(provider.clone()) {
-            tracing::warn!(provider = %provider.id, %error, "provider not brought up");
-        }
-    }
-    registry
+/// The plug-in runtime with every provider that could be brought up.
+async fn open_providers(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<Registry>> {
+    let registry = providers::runtime(config)
+        .context("cannot start the thread that starts child processes")?
+        .with_child_observer(Arc::new(Counted(metrics.clone())))
+        .with_observer(Arc::new(metrics.clone()));
+    let config = config.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        providers::bring_up_all(&registry, &config);
+        registry.sweep_copies();
+        registry
+    });
+    Ok(Arc::new(opening.await?))
+}
+
+/// A new generation that soon faults makes way for the one before it.
+fn give_up_unfit(registry: &Registry, reloader: &Reloader) {
+    let reloader = reloader.clone();
+    registry.on_unfit(Box::new(move |unfit| {
+        let why = format!(
+            "generation {} faulted in {} sessions soon after it went into service; the last time: {}",
+            unfit.generation, unfit.sessions, unfit.fault
+        );
+        tracing::error!(provider = %unfit.provider, why, "going back to the generation before");
+        reloader.request(Cause::RollBack {
+            provider: unfit.provider,
+            generation: None,
+            why: Why::Automatic(why),
+        });
+    }));
 }
 
 /// Takes up what was left when the gateway stopped.

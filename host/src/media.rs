@@ -14,7 +14,15 @@ mod files;
 mod links;
 mod sniff;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use kefu_core::config::MediaRule;
 use serde::{Deserialize, Serialize};
@@ -29,7 +37,8 @@ pub struct Media(Arc<Inner>);
 struct Inner {
     dir: PathBuf,
     public_url: String,
-    url_ttl: Duration,
+    /// Seconds; operators may change it while the gateway runs.
+    url_ttl: AtomicU64,
     key: [u8; KEY_BYTES],
     /// Uploads under an idempotency key that have not finished.
     under_way: std::sync::Mutex<std::collections::HashSet<MediaId>>,
@@ -117,10 +126,19 @@ impl Media {
         Ok(Self(Arc::new(Inner {
             dir,
             public_url: public_url.into(),
-            url_ttl,
+            url_ttl: AtomicU64::new(url_ttl.as_secs()),
             key,
             under_way: std::sync::Mutex::default(),
         })))
+    }
+
+    fn url_ttl(&self) -> Duration {
+        Duration::from_secs(self.0.url_ttl.load(Ordering::Relaxed))
+    }
+
+    /// Lets links that are made from now on work for so long.
+    pub fn set_url_ttl(&self, url_ttl: Duration) {
+        self.0.url_ttl.store(url_ttl.as_secs(), Ordering::Relaxed);
     }
 }
 

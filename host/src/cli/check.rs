@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::print_line;
 use crate::{
-    app, config,
+    app::providers,
+    config,
     plugin::{Availability, ProviderStatus},
 };
 
@@ -27,7 +28,13 @@ pub(super) fn run(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let (problems, providers, broken) = match config::load(path) {
         Ok(loaded) => {
             let left_out = loaded.left_something_out();
-            let registry = app::open_providers(&loaded.config);
+            // A gateway may be running on the same configuration: its copies
+            // are left alone.
+            let copies = tempfile::tempdir()?;
+            let mut config = loaded.config;
+            config.main.plugins.copies = copies.path().to_owned();
+            let registry = providers::runtime(&config)?;
+            providers::bring_up_all(&registry, &config);
             let providers = registry.describe_all();
             let closed = providers
                 .iter()

@@ -98,7 +98,7 @@ impl Media {
     /// A link that works for the configured time from `now` (seconds since
     /// 1970), and not long after.
     pub fn signed_url(&self, id: &MediaId, now: u64) -> String {
-        let expires = expiry(now, self.0.url_ttl);
+        let expires = expiry(now, self.url_ttl());
         format!(
             "{}?exp={expires}&sig={}",
             self.canonical_url(id),

@@ -7,9 +7,12 @@
 //! is closed exactly once, after its last call; an answer is decoded only if it
 //! is small enough.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use kefu_core::config::Isolation;
@@ -297,6 +300,11 @@ impl Generation {
     /// Where it runs.
     pub fn isolation(&self) -> Isolation {
         self.opened.isolation()
+    }
+
+    /// Lets calls take so long from now on, where a call can be ended.
+    pub(super) fn set_budget(&self, budget: Duration) {
+        self.opened.set_budget(budget);
     }
 
     /// The process it runs in, if that is not this one.

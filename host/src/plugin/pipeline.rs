@@ -8,18 +8,21 @@
 //! before the same bytes, opened with the same settings, came through a child.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kefu_core::config::{Isolation, Provider, Trust};
 use kefu_plugin_api::ids::ProviderId;
 
 use super::{
-    BringUpError, Fault, Generation, Image, Loader, OutputLimits, Stage, StageTime,
-    stage::Stopwatch, trust,
+    BringUpError, Fault, FaultKind, Function, Generation, Image, Loader, OutputLimits, Stage,
+    StageTime,
+    child::{CallError, Child, ChildError, ChildObserver, Launch, Nursery, Supervisor},
+    stage::Stopwatch,
+    trust,
 };
 
 /// What the stages go by. It may change while the gateway runs.
@@ -29,8 +32,18 @@ pub(super) struct Rules {
     pub(super) trust: Trust,
     /// How long one stage may take.
     pub(super) stage_timeout: Duration,
+    /// How long one call in a child may take.
+    pub(super) call_timeout: Duration,
     /// How much an adapter may answer.
     pub(super) limits: OutputLimits,
+}
+
+/// How child processes are started and watched.
+pub(super) struct Children {
+    pub(super) nursery: Nursery,
+    /// Calls that one of them can take at the same time.
+    pub(super) threads: usize,
+    pub(super) observer: Option<Arc<dyn ChildObserver>>,
 }
 
 /// A stored state of a session.
@@ -71,9 +84,13 @@ pub(super) struct Order {
 pub(super) struct Pipeline<'a> {
     pub(super) loader: &'a Loader,
     pub(super) rules: &'a Rules,
+    /// Absent where files are trusted without a try, as in tests of the rest.
+    pub(super) children: Option<&'a Children>,
     pub(super) states: Option<&'a dyn StoredStates>,
 }
 
+/// Processor time of one that is only tried.
+const TRIAL_CPU_SECONDS: u64 = 60;
 /// How many stored states a new generation has to read.
 const STATES: usize = 1_000;
 
@@ -91,13 +108,117 @@ impl Pipeline<'_> {
         })?;
         watch.passed(Stage::Trust);
         self.check_memory(order, &image)?;
-        self.keep(&image)?;
+        let copy = self.keep(&image)?;
         watch.passed(Stage::Copy);
+        let generation = match self.children {
+            Some(children) => self.start_after_preflight(children, order, image, copy, &mut watch),
+            None => self.start_untried(order, image, &mut watch),
+        }?;
+        Ok((generation, watch.stop()))
+    }
+
+    /// The child that was tried is the one that serves, or makes way for the
+    /// same in this process.
+    fn start_after_preflight(
+        &self,
+        children: &Children,
+        order: &Order,
+        image: Image,
+        copy: PathBuf,
+        watch: &mut Stopwatch,
+    ) -> Result<Generation, BringUpError> {
+        let in_process = order.provider.isolation == Isolation::InProcess;
+        let launch = self.launch(children, order, &image, copy);
+        let child = children
+            .nursery
+            .start(&launch)
+            .map_err(|error| failed(&order.file, error))?;
+        watch.passed_elsewhere(child.times().iter().copied());
+        self.check_states(order, |state| self.check_state(&child, state))?;
+        watch.passed(Stage::States);
+        let generation = if in_process {
+            drop(child);
+            self.start(order, image)?
+        } else {
+            self.adopt(children, order, child, launch)?
+        };
+        watch.passed(Stage::Start);
+        Ok(generation)
+    }
+
+    fn start_untried(
+        &self,
+        order: &Order,
+        image: Image,
+        watch: &mut Stopwatch,
+    ) -> Result<Generation, BringUpError> {
+        if order.provider.isolation == Isolation::Process {
+            return Err(BringUpError::Unsupported {
+                provider: order.provider.id.clone(),
+                detail:
+                    "isolation = \"process\" needs child processes, and none can be started here"
+                        .into(),
+            });
+        }
         let generation = self.start(order, image)?;
         watch.passed(Stage::Start);
         self.check_states(order, |state| generation.check_state(state))?;
         watch.passed(Stage::States);
-        Ok((generation, watch.stop()))
+        Ok(generation)
+    }
+
+    fn launch(&self, children: &Children, order: &Order, image: &Image, copy: PathBuf) -> Launch {
+        let provider = &order.provider;
+        Launch {
+            provider: provider.id.clone(),
+            copy,
+            sha256: image.sha256().to_owned(),
+            size: image.bytes().len() as u64,
+            settings: provider.settings.clone(),
+            limits: self.rules.limits,
+            memory: provider.limits.memory,
+            threads: children.threads,
+            // One that is only tried has no business with much of it.
+            cpu_seconds: (provider.isolation == Isolation::InProcess).then_some(TRIAL_CPU_SECONDS),
+            stage_timeout: self.rules.stage_timeout,
+        }
+    }
+
+    fn adopt(
+        &self,
+        children: &Children,
+        order: &Order,
+        child: Child,
+        launch: Launch,
+    ) -> Result<Generation, BringUpError> {
+        let about = Arc::clone(child.about());
+        let supervisor = Supervisor::adopt(
+            child,
+            children.nursery.clone(),
+            launch,
+            self.rules.call_timeout,
+            children.observer.clone(),
+        )
+        .map_err(|error| BringUpError::Refused {
+            file: order.file.clone(),
+            stage: Stage::Start,
+            detail: format!("cannot start the thread that watches over its process: {error}"),
+        })?;
+        Ok(Generation::of(
+            Box::new(supervisor),
+            about,
+            order.provider.id.clone(),
+            order.number,
+            self.rules.limits,
+        ))
+    }
+
+    fn check_state(&self, child: &Child, state: &[u8]) -> Result<(), Fault> {
+        match child.call(Function::CheckState, state, self.rules.call_timeout) {
+            Ok(_) => Ok(()),
+            Err(CallError::Fault(fault)) => Err(fault),
+            Err(other) => Err(Fault::new(FaultKind::Crash, other.to_string())),
+        }
     }
 
     fn read(&self, order: &Order) -> Result<Image, BringUpError> {
@@ -186,10 +307,18 @@ impl Pipeline<'_> {
                 stage: Stage::States,
                 detail: format!("cannot read the stored states of provider `{provider}`: {detail}"),
             })?;
-        let failed: Vec<_> = states
-            .iter()
-            .filter_map(|state| Some((state, check(&state.bytes).err()?)))
-            .collect();
+        let limit = self.rules.stage_timeout;
+        let deadline = Instant::now() + limit;
+        let mut failed = Vec::new();
+        for state in &states {
+            if let Err(fault) = check(&state.bytes) {
+                failed.push((state, fault));
+            }
+            if Instant::now() > deadline {
+                let (file, stage) = (order.file.clone(), Stage::States);
+                return Err(BringUpError::TooSlow { file, stage, limit });
+            }
+        }
         let Some((example, fault)) = failed.first() else {
             return Ok(());
         };
@@ -216,8 +345,29 @@ impl Pipeline<'_> {
     }
 }
 
+/// Why a child did not come up, as an operator reads it.
+fn failed(file: &Path, error: ChildError) -> BringUpError {
+    let (file, stage) = (file.to_owned(), error.stage());
+    match error {
+        ChildError::TooSlow { limit, .. } => BringUpError::TooSlow { file, stage, limit },
+        ChildError::Refused { text, .. } => BringUpError::Refused {
+            file,
+            stage,
+            detail: text,
+        },
+        ChildError::Died { death, .. } => BringUpError::Refused {
+            file,
+            stage,
+            detail: death.to_string(),
+        },
+    }
+}
+
 /// What the work gives, if it ends in time.
-fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (tell, told) = mpsc::sync_channel(1);
     let spawned = thread::Builder::new()
         .name("plugin-start".into())

@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -20,8 +20,9 @@ use kefu_plugin_api::ids::ProviderId;
 use super::{
     Alarm, Availability, BringUpError, CallObserver, Generation, Guarded, Loader, OutputLimits,
     ProviderStatus, Slot, StageTime, StoredStates, Tolerance,
+    child::{ChildObserver, Nursery},
     guard::Watch,
-    pipeline::{Order, Pipeline, Rules},
+    pipeline::{Children, Order, Pipeline, Rules},
     slot::Swap,
 };
 
@@ -38,6 +39,7 @@ pub struct BroughtUp {
 pub struct Registry {
     policy: ArcSwap<Policy>,
     loader: Loader,
+    children: Option<Children>,
     states: Option<Arc<dyn StoredStates>>,
     watch: Arc<Watch>,
     slots: ArcSwap<BTreeMap<ProviderId, Arc<Slot>>>,
@@ -63,11 +65,13 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// No providers yet.
-    pub fn new(plugins: &Plugins) -> Self {
+    /// No providers yet. A call in a child process may take so long.
+    pub fn new(plugins: &Plugins, call_timeout: Duration) -> Self {
+        let policy = Policy::of(plugins, call_timeout, OutputLimits::default());
         Self {
-            policy: ArcSwap::from_pointee(Policy::of(plugins, OutputLimits::default())),
+            policy: ArcSwap::from_pointee(policy),
             loader: Loader::new(&plugins.copies),
+            children: None,
             states: None,
             watch: Arc::default(),
             slots: ArcSwap::default(),
@@ -104,6 +108,27 @@ impl Registry {
         self
     }
 
+    /// With child processes, in which files are tried and adapters isolated;
+    /// each takes so many calls at the same time.
+    #[must_use]
+    pub fn with_children(mut self, nursery: Nursery, threads: usize) -> Self {
+        self.children = Some(Children {
+            nursery,
+            threads,
+            observer: None,
+        });
+        self
+    }
+
+    /// With somebody who sees how children fare.
+    #[must_use]
+    pub fn with_child_observer(mut self, observer: Arc<dyn ChildObserver>) -> Self {
+        if let Some(children) = &mut self.children {
+            children.observer = Some(observer);
+        }
+        self
+    }
+
     /// With the states that a new generation has to read.
     #[must_use]
     pub fn with_states(mut self, states: Arc<dyn StoredStates>) -> Self {
@@ -118,10 +143,15 @@ impl Registry {
         }
     }
 
-    /// Goes by changed settings from now on. What serves is not judged anew.
-    pub fn configure_plugins(&self, plugins: &Plugins) {
+    /// Goes by changed settings from now on; a call in a child may take so
+    /// long. What serves is not judged anew.
+    pub fn configure(&self, plugins: &Plugins, call_timeout: Duration) {
         let limits = self.policy.load().rules.limits;
-        self.policy.store(Arc::new(Policy::of(plugins, limits)));
+        let policy = Policy::of(plugins, call_timeout, limits);
+        self.policy.store(Arc::new(policy));
+        for generation in self.slots().iter().filter_map(|slot| slot.current()) {
+            generation.set_budget(call_timeout);
+        }
     }
 
     /// Brings a provider up, or replaces what serves it, from its
@@ -159,7 +189,9 @@ impl Registry {
             wanted: number,
             retained,
         };
-        let slot = self.slot(provider).ok_or_else(|| not_retained(Vec::new()))?;
+        let slot = self
+            .slot(provider)
+            .ok_or_else(|| not_retained(Vec::new()))?;
         let kept = slot.way_back(number).ok_or_else(|| {
             not_retained(slot.retained().iter().map(|kept| kept.number).collect())
         })?;
@@ -271,7 +303,11 @@ impl Registry {
     /// Removes the private copies that nobody serves from or could go back to.
     /// Not to be called while a provider is brought up.
     pub fn sweep_copies(&self) {
-        let needed: BTreeSet<String> = self.slots().iter().flat_map(|slot| slot.contents()).collect();
+        let needed: BTreeSet<String> = self
+            .slots()
+            .iter()
+            .flat_map(|slot| slot.contents())
+            .collect();
         super::copies::sweep(self.loader.copies(), &needed);
     }
 
@@ -287,6 +323,7 @@ impl Registry {
         let pipeline = Pipeline {
             loader: &self.loader,
             rules: &policy.rules,
+            children: self.children.as_ref(),
             states: self.states.as_deref(),
         };
         let (generation, stages) = pipeline.run(&Order {
@@ -327,12 +364,13 @@ impl Registry {
 }
 
 impl Policy {
-    fn of(plugins: &Plugins, limits: OutputLimits) -> Self {
+    fn of(plugins: &Plugins, call_timeout: Duration, limits: OutputLimits) -> Self {
         Self {
             dir: plugins.dir.clone(),
             rules: Rules {
                 trust: plugins.trust.clone(),
                 stage_timeout: plugins.stage_timeout,
+                call_timeout,
                 limits,
             },
             rollback: plugins.rollback,

@@ -1,0 +1,184 @@
+//! Store, adapters, delivery and reloads, as operators see and command them.
+//!
+//! Owns the join of their answers into what the admin listener shows.
+//! Deliberately decides nothing. Invariant: what visitors and agents said is in
+//! no answer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use kefu_core::{
+    config::Config,
+    outbox::{DeadLetter, Letter},
+    problem::{Problem, Slug},
+};
+use kefu_plugin_api::ids::ProviderId;
+use serde_json::{Value, json};
+
+use crate::{
+    delivery::Delivery,
+    edge::{Operations, ProviderReport},
+    plugin::{Availability, ProviderStatus, Registry, Slot, loader},
+    reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
+    store::Store,
+    telemetry::Standing,
+};
+
+/// The running gateway, from outside.
+pub(super) struct Overview {
+    pub(super) config: Arc<ArcSwap<Config>>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) delivery: Delivery,
+    pub(super) reloader: Reloader,
+}
+
+impl Operations for Overview {
+    fn check_store(&self) -> Result<(), String> {
+        self.store
+            .open_count()
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    fn providers(&self) -> Vec<ProviderReport> {
+        let all = self.registry.describe_all();
+        all.into_iter().map(|status| self.report(status)).collect()
+    }
+
+    fn takes_sessions(&self, provider: &ProviderId) -> bool {
+        self.registry
+            .availability(provider)
+            .is_some_and(|availability| availability.takes_sessions())
+    }
+
+    fn plugins(&self) -> Result<Value, Problem> {
+        let config = self.config.load();
+        let serving = |provider: &ProviderId| {
+            let generation = self.registry.current(provider)?;
+            Some(generation.about().sha256().to_owned())
+        };
+        catalogue::list(&config, &serving)
+            .map(|files| json!(files))
+            .map_err(|error| {
+                let dir = config.main.plugins.dir.display();
+                let detail = format!("cannot read the plug-in folder {dir}: {error}");
+                Problem::new(Slug::ProviderUnavailable, detail)
+            })
+    }
+
+    fn mapped_copies(&self) -> u64 {
+        loader::mapped_copies() as u64
+    }
+
+    fn reloads(&self, limit: usize) -> Vec<Value> {
+        let reports = self.reloader.history(limit);
+        reports.iter().map(|report| json!(report)).collect()
+    }
+
+    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem> {
+        let cause = match provider {
+            Some(id) => Cause::Provider { id: id.clone() },
+            None => Cause::Admin,
+        };
+        told(self.reloader.reload_now(cause))
+    }
+
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem> {
+        self.slot(provider)?;
+        told(self.reloader.reload_now(Cause::RollBack {
+            provider: provider.clone(),
+            generation,
+            why: Why::Command,
+        }))
+    }
+
+    fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {
+        self.slot(provider)?.set_paused(paused);
+        Ok(())
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
+        let letters = self.store.dead_letters(limit).map_err(|error| {
+            let detail = format!("cannot read the dead letters: {error}");
+            Problem::new(Slug::StorageUnavailable, detail)
+        })?;
+        Ok(letters.iter().map(dead_letter).collect())
+    }
+}
+
+impl Overview {
+    fn slot(&self, provider: &ProviderId) -> Result<Arc<Slot>, Problem> {
+        self.registry.slot(provider).ok_or_else(|| {
+            Problem::new(Slug::NotFound, format!("there is no provider `{provider}`"))
+        })
+    }
+
+    fn report(&self, status: ProviderStatus) -> ProviderReport {
+        let id = status.id.clone();
+        let mut report = json!(status);
+        let delivery = self.delivery.status(&id);
+        if let Value::Object(members) = &mut report {
+            members.insert("breaker".into(), json!(delivery.breaker));
+            members.insert("outbox".into(), json!(delivery.entries));
+            members.insert("requests_under_way".into(), json!(delivery.under_way));
+        }
+        let standing = Standing {
+            state: report["state"].as_str().unwrap_or_default().to_owned(),
+            generation: status.current.as_ref().map(|current| current.generation),
+            retained: status.retained.len() as u64,
+            stuck_calls: status.stuck_calls,
+            child_resident_bytes: status
+                .process
+                .as_ref()
+                .and_then(|process| process.resident_bytes),
+        };
+        ProviderReport {
+            id,
+            works: status.availability.takes_sessions(),
+            reason: reason(&status.availability),
+            standing,
+            report,
+        }
+    }
+}
+
+fn reason(availability: &Availability) -> Option<String> {
+    match availability {
+        Availability::Active => None,
+        Availability::Paused => Some("an operator paused it".into()),
+        Availability::Draining { .. } => {
+            Some("no file describes it any more; it is drained".into())
+        }
+        Availability::Waiting { reason }
+        | Availability::Failed { reason }
+        | Availability::Quarantined { reason }
+        | Availability::Stuck { reason } => Some(reason.clone()),
+    }
+}
+
+fn told(answer: Result<Report, ReloadError>) -> Result<Value, Problem> {
+    answer
+        .map(|report| json!(report))
+        .map_err(|error| match error {
+            ReloadError::Stopping => Problem::new(Slug::Overloaded, error.to_string()),
+            ReloadError::NoSuchProvider(_) | ReloadError::NotRetained(_) => {
+                Problem::new(Slug::NotFound, error.to_string())
+            }
+        })
+}
+
+/// What it is and whose, without what visitors and agents said.
+fn dead_letter(letter: &DeadLetter) -> Value {
+    json!({
+        "id": letter.id,
+        "session": letter.session,
+        "provider": letter.provider,
+        "at": letter.at,
+        "reason": letter.reason,
+        "type": match &letter.letter {
+            Letter::Call { .. } => "call",
+            Letter::Event { .. } => "event",
+        },
+    })
+}

@@ -59,7 +59,13 @@ mod tests {
         sweep(dir.path(), &BTreeSet::from([needed]));
         let mut left: Vec<_> = fs::read_dir(dir.path())
             .expect("a folder")
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
             .collect();
         left.sort();
         let mut expected: Vec<_> = names

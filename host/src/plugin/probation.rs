@@ -123,7 +123,14 @@ mod tests {
     #[test]
     fn without_a_rule_nothing_is_watched() {
         let (probation, start) = (Probation::default(), Instant::now());
-        probation.begin(7, start, Rollback { sessions: 0, ..RULE });
+        probation.begin(
+            7,
+            start,
+            Rollback {
+                sessions: 0,
+                ..RULE
+            },
+        );
         assert_eq!(probation.count(7, &"a".into(), start), None);
         probation.begin(8, start, RULE);
         probation.end();

@@ -340,7 +340,9 @@ impl Slot {
     }
 
     fn lock_in_memory(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.in_memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_retained(&self) -> MutexGuard<'_, Vec<Retained>> {

@@ -55,15 +55,15 @@ enum Command {
     },
     /// Mint a visitor's token.
     Token(token::Arguments),
-    /// Run one adapter for a gateway, in a process of its own.
-    #[command(hide = true)]
-    AdapterHost(adapter_host::Arguments),
     /// Look at plug-in files, check them, test them.
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Run one test of the conformance kit.
     #[command(name = conformance::COMMAND, hide = true)]
     ConformanceCase(plugin::ConformanceCase),
+    /// Run one adapter for a gateway, in a process of its own.
+    #[command(hide = true)]
+    AdapterHost(adapter_host::Arguments),
     #[command(flatten)]
     Operate(operate::Command),
     /// Print a script that completes this command line in a shell.
@@ -98,9 +98,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } => serve(&config.config, exit_with_stdin),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
-        Command::AdapterHost(arguments) => adapter_host::run(&arguments),
         Command::Plugin(command) => plugin::run(command),
         Command::ConformanceCase(arguments) => plugin::run_case(&arguments),
+        Command::AdapterHost(arguments) => adapter_host::run(&arguments),
         Command::Operate(command) => operate::run(command),
         Command::Completions { shell } => print_completions(shell),
     }
@@ -116,7 +116,7 @@ fn serve(config: &std::path::Path, exit_with_stdin: bool) -> anyhow::Result<Exit
         .enable_all()
         .build()?;
     let clean = runtime.block_on(async {
-        let app = App::start(loaded.config).await?;
+        let app = App::start(loaded).await?;
         print_line(&serde_json::json!({
             "event": "ready",
             "public": format!("http://{}", app.public_address()),
@@ -133,12 +133,10 @@ fn serve(config: &std::path::Path, exit_with_stdin: bool) -> anyhow::Result<Exit
 }
 
 /// Waits for SIGTERM or SIGINT, or for the end of standard input if that is
-/// wanted. SIGHUP is taken and does nothing yet but being noted, so that a
-/// closed terminal ends no gateway.
+/// wanted. SIGHUP is another task's matter.
 async fn asked_to_stop(with_stdin: bool) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let (tell, stdin_ended) = oneshot::channel();
     if with_stdin {
         std::thread::spawn(move || {
@@ -152,14 +150,12 @@ async fn asked_to_stop(with_stdin: bool) -> io::Result<()> {
         std::mem::forget(tell);
     }
     tokio::pin!(stdin_ended);
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = &mut stdin_ended => return Ok(()),
-            _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration is read at the next start"),
-        }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = &mut stdin_ended => {}
     }
+    Ok(())
 }
 
 fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {

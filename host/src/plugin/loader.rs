@@ -38,8 +38,12 @@ pub struct Loader {
 impl Loader {
     /// Keeps the copies in this folder, which is made when it is missing.
     pub fn new(copies: impl Into<PathBuf>) -> Self {
+        let copies = copies.into();
+        // A child process works elsewhere. Without a working folder there is
+        // nothing that the path could be relative to.
+        let absolute = std::path::absolute(&copies);
         Self {
-            copies: copies.into(),
+            copies: absolute.unwrap_or(copies),
         }
     }
 

@@ -68,8 +68,7 @@ impl Place {
 }
 
 fn bytes(name: &str) -> Vec<u8> {
-    let file = plugins::file(name).expect("the plug-in is built");
-    fs::read(file).expect("the plug-in can be read")
+    plugins::bytes(name).expect("the plug-in is built")
 }
 
 fn open(module: &Arc<Module>, settings: &Value) -> Result<Generation, OpenFault> {
@@ -167,7 +166,10 @@ fn one_file_stamped_twice_is_two_builds_that_say_their_own_id() {
         assert_eq!(variants::build_id(&stamped).ok().as_deref(), Some(id));
         assert_eq!(stamped.len(), whole.len());
         let module = place.load(&place.put(CHAOS, &stamped));
-        assert!(hashes.insert(module.about().sha256().to_owned()), "a new hash");
+        assert!(
+            hashes.insert(module.about().sha256().to_owned()),
+            "a new hash"
+        );
         let tagged = open(&module, &json!({"tag": true})).expect("it opens");
         let output = tagged.handle(&says("s", "hello")).expect("it serves");
         assert_eq!(said(&output), [format!("hello #{id}")]);
@@ -247,18 +249,41 @@ fn a_text_file_is_refused_with_how_it_starts() {
 
 #[test]
 fn a_file_for_another_machine_is_refused_with_both_names() {
-    const E_MACHINE: usize = 18;
-    const ARM32: u8 = 40;
-    let mut foreign = bytes(CHAOS);
-    foreign[E_MACHINE] = ARM32;
-    let refusal = Place::new().refusal(&foreign);
-    let Refusal::WrongMachine { expected, found } = &refusal else {
-        panic!("{refusal}")
+    let place = Place::new();
+    let patched = variants::for_another_machine(&bytes(CHAOS)).expect("chaos is ELF");
+    for foreign in [patched, variants::foreign_library()] {
+        let refusal = place.refusal(&foreign);
+        let Refusal::WrongMachine { expected, found } = &refusal else {
+            panic!("{refusal}")
+        };
+        assert_eq!(*expected, std::env::consts::ARCH);
+        assert!(["x86_64", "aarch64"].contains(&found.as_str()) && found != expected);
+    }
+}
+
+#[test]
+fn a_flipped_bit_that_shows_before_any_code_runs_is_refused_in_words() {
+    let (place, whole) = (Place::new(), bytes(CHAOS));
+    let vital = variants::vital_bits(&whole).expect("chaos has all tables");
+    let shows = |part: &str| {
+        let bit = vital.iter().find(|bit| bit.part == part).expect(part);
+        let refusal = place.refusal(&variants::flipped(&whole, bit.at, bit.bit));
+        (refusal.to_string(), refusal)
     };
-    assert_eq!(
-        (*expected, found.as_str()),
-        (std::env::consts::ARCH, "ELF machine 40")
+    let (text, refusal) = shows("the kind of file");
+    assert!(matches!(refusal, Refusal::WrongKind { .. }), "{text}");
+    let (text, refusal) = shows("the number of program headers");
+    assert!(
+        matches!(
+            refusal,
+            Refusal::Incomplete { .. } | Refusal::WrongKind { .. }
+        ),
+        "{text}"
     );
+    let (text, refusal) = shows("the name of the exported symbol");
+    assert!(matches!(refusal, Refusal::NoModule { .. }), "{text}");
+    let (text, refusal) = shows("the mark of the header");
+    assert!(matches!(refusal, Refusal::OtherLayout { .. }), "{text}");
 }
 
 #[test]

@@ -6,11 +6,14 @@
 //! (`tests/chaos/src/build_id.rs`). Works on bytes and touches no file.
 //! Invariant: the same arguments give the same bytes.
 
+mod tables;
+
 use anyhow::{Context, Result, bail, ensure};
 use object::elf::{self, FileHeader64};
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{Endianness, Object, ObjectSection};
 use std::ops::Range;
+use tables::Elf;
 
 /// How the reserved section begins.
 const MARK: &[u8; 16] = b"kefu-build-id:\0\0";
@@ -79,6 +82,42 @@ pub fn section(plugin: &[u8], name: &str) -> Result<Range<usize>> {
     Ok(range)
 }
 
+/// One bit that nothing can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VitalBit {
+    /// What it belongs to.
+    pub part: &'static str,
+    /// The byte of the file.
+    pub at: usize,
+    /// The bit of that byte.
+    pub bit: u8,
+}
+
+/// Bits that matter whatever the compiler made of the source: what the loader
+/// and the host must read or run before the adapter can serve.
+///
+/// # Errors
+/// When the file is no plug-in whose tables can be read.
+pub fn vital_bits(plugin: &[u8]) -> Result<Vec<VitalBit>> {
+    let elf = Elf::read(plugin)?;
+    let code = elf.executable_segment()?;
+    let export = elf.export()?;
+    // What is exported is a header: a mark, and further on pointers to the
+    // functions that the host calls first.
+    let called = elf.first_function_in(export.address)?;
+    let bit = |part, at, bit| VitalBit { part, at, bit };
+    Ok(vec![
+        bit("the kind of file", 16, 0),
+        bit("the number of program headers", 57, 7),
+        bit("the right to run the code", code.flags_at, 0),
+        bit("the name of the exported symbol", export.name_at, 1),
+        bit("the address of the exported symbol", export.value_at, 4),
+        bit("the mark of the header", elf.offset(export.address)?, 2),
+        bit("the relocation of a function", called.addend_at, 2),
+        bit("the first instruction", elf.offset(called.target)?, 3),
+    ])
+}
+
 /// The plug-in, as if it were built for another machine than this one.
 ///
 /// # Errors
@@ -94,6 +133,41 @@ pub fn for_another_machine(plugin: &[u8]) -> Result<Vec<u8>> {
     let mut foreign = plugin.to_vec();
     foreign[E_MACHINE..E_MACHINE + 2].copy_from_slice(&machine.0.to_le_bytes());
     Ok(foreign)
+}
+
+/// The header and the one empty segment of each kind that a shared object for
+/// 64-bit ARM begins with: what a file for that machine really looks like, and
+/// not one of this machine with another number in it. On such a machine it is
+/// one for x86-64.
+pub fn foreign_library() -> Vec<u8> {
+    const HEADER: u16 = 64;
+    const PROGRAM_HEADER: u16 = 56;
+    let machine = if cfg!(target_arch = "aarch64") {
+        elf::EM_X86_64
+    } else {
+        elf::EM_AARCH64
+    };
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    for half in [elf::ET_DYN.0, machine.0] {
+        file.extend(half.to_le_bytes());
+    }
+    file.extend(1_u32.to_le_bytes());
+    for word in [0, u64::from(HEADER), 0] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(0_u32.to_le_bytes());
+    for half in [HEADER, PROGRAM_HEADER, 2, 0, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    for kind in [elf::PT_LOAD, elf::PT_DYNAMIC] {
+        file.extend(kind.0.to_le_bytes());
+        file.extend(elf::PF_R.0.to_le_bytes());
+        for word in [0_u64, 0, 0, 0, 0, 4096] {
+            file.extend(word.to_le_bytes());
+        }
+    }
+    file
 }
 
 fn place_of_id(plugin: &[u8]) -> Result<Range<usize>> {

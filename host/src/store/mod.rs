@@ -9,11 +9,14 @@
 //! under which callbacks find this one, so that sessions can be spread by the
 //! shard that their ids begin with.
 
+mod open;
 mod reader;
 mod rows;
 mod schema;
 pub mod sqlite;
 mod writer;
+
+use std::collections::BTreeMap;
 
 use kefu_core::{
     outbox::{DeadLetter, OutboxEntry},
@@ -141,7 +144,55 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As above.
     fn open_count(&self) -> Result<u64, StoreError>;
+
+    /// How many sessions each provider has open.
+    ///
+    /// # Errors
+    /// As above.
+    fn open_by_provider(&self) -> Result<BTreeMap<ProviderId, u64>, StoreError>;
+
+    /// A page of a provider's open sessions, in no order that means anything;
+    /// `after` is where the page before ended.
+    ///
+    /// # Errors
+    /// As above.
+    fn open_sessions_of(
+        &self,
+        provider: &ProviderId,
+        after: Option<&OpenCursor>,
+        limit: usize,
+    ) -> Result<OpenPage, StoreError>;
+
+    /// A sample of what the adapters of a provider's open sessions remember, at
+    /// most so many: of every version that wrote one, the newest and the oldest
+    /// sessions first. Does not hold up writes.
+    ///
+    /// # Errors
+    /// As above.
+    fn states(&self, provider: &ProviderId, most: usize) -> Result<Vec<StoredState>, StoreError>;
 }
+
+/// What an adapter remembers in one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredState {
+    /// The version of the adapter that wrote it.
+    pub version: String,
+    /// What it wrote.
+    pub state: Vec<u8>,
+}
+
+/// Some of a provider's open sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenPage {
+    /// The sessions.
+    pub sessions: Vec<SessionId>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<OpenCursor>,
+}
+
+/// A place among the open sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenCursor(String, String, String);
 
 /// Everything that one turn wrote.
 #[derive(Debug)]

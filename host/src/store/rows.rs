@@ -9,7 +9,7 @@ use kefu_plugin_api::{
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, InboxEvent, StoreError, name_parts};
+use super::{Commit, Committed, InboxEvent, StoreError, name_parts, open};
 use kefu_core::outbox::DeadLetter;
 
 /// How long a request's answer is remembered.
@@ -132,8 +132,15 @@ fn create(connection: &Connection, commit: &Commit) -> Result<(), StoreError> {
     if !record.is_over() {
         run(
             connection,
-            "INSERT INTO open_sessions (app, visitor, desk, session) VALUES (?, ?, ?, ?)",
-            params![app, visitor, record.desk.as_str(), record.id.as_str()],
+            "INSERT INTO open_sessions (app, visitor, desk, session, provider, state_version) VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                app,
+                visitor,
+                record.desk.as_str(),
+                record.id.as_str(),
+                record.provider.as_str(),
+                record.state_version
+            ],
         )?;
     }
     Ok(())
@@ -165,6 +172,8 @@ fn update(connection: &Connection, commit: &Commit) -> Result<bool, StoreError> 
                 record.id.as_str()
             ],
         )?;
+    } else if changed > 0 {
+        open::follow(connection, record)?;
     }
     Ok(changed > 0)
 }
@@ -288,7 +297,7 @@ fn write_letter(connection: &Connection, letter: &DeadLetter) -> Result<(), Stor
     .map(drop)
 }
 
-fn run(
+pub(super) fn run(
     connection: &Connection,
     sql: &'static str,
     values: impl rusqlite::Params,

@@ -2,11 +2,33 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, open};
+
+/// One version of the tables to the next.
+struct Step {
+    tables: &'static str,
+    /// What cannot be said in SQL, done after it.
+    rows: fn(&Connection) -> Result<(), StoreError>,
+}
 
 /// Each step brings the file one version further; steps are added, never
 /// edited.
-const STEPS: &[&str] = &["
+const STEPS: &[Step] = &[
+    Step {
+        tables: FIRST,
+        rows: |_| Ok(()),
+    },
+    // Whose an open session is, and which version wrote its state.
+    Step {
+        tables: "
+            ALTER TABLE open_sessions ADD COLUMN provider TEXT NOT NULL DEFAULT '';
+            ALTER TABLE open_sessions ADD COLUMN state_version TEXT NOT NULL DEFAULT '';
+            ",
+        rows: open::fill_in,
+    },
+];
+
+const FIRST: &str = "
     -- One row per session. The record is MessagePack; the columns beside it are
     -- what rows are found by.
     CREATE TABLE sessions (
@@ -61,7 +83,7 @@ const STEPS: &[&str] = &["
     ) WITHOUT ROWID;
 
     CREATE TABLE dead_letters (id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL, letter BLOB NOT NULL);
-    "];
+    ";
 
 /// Brings a file up to date, or refuses one that is newer than this gateway.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
@@ -89,7 +111,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     }
     let transaction = connection.transaction().map_err(failed)?;
     for step in &STEPS[done..] {
-        transaction.execute_batch(step).map_err(failed)?;
+        transaction.execute_batch(step.tables).map_err(failed)?;
+        (step.rows)(&transaction)?;
     }
     transaction
         .pragma_update(None, "user_version", known)

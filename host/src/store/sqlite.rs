@@ -1,6 +1,7 @@
 //! The store in one SQLite file, for a gateway that needs nothing else.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     path::Path,
     sync::mpsc::Sender,
@@ -9,13 +10,14 @@ use std::{
 
 use kefu_core::{outbox::DeadLetter, session::Record, turn::Name};
 use kefu_plugin_api::{
-    ids::{DeskId, SessionId},
+    ids::{DeskId, ProviderId, SessionId},
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Answered, Commit, Committed, Done, InboxEvent, Store, StoreError, Unsent, name_parts,
+    Answered, Commit, Committed, Done, InboxEvent, OpenCursor, OpenPage, Store, StoreError,
+    StoredState, Unsent, name_parts, open,
     reader::Readers,
     rows::from_bytes,
     schema,
@@ -319,6 +321,26 @@ impl Store for SqliteStore {
                 .query_row([], |row| row.get::<_, i64>(0))
                 .map(|count| u64::try_from(count).unwrap_or_default())
         })
+    }
+
+    fn open_by_provider(&self) -> Result<BTreeMap<ProviderId, u64>, StoreError> {
+        self.readers
+            .read("count sessions by provider", open::by_provider)
+    }
+
+    fn open_sessions_of(
+        &self,
+        provider: &ProviderId,
+        after: Option<&OpenCursor>,
+        limit: usize,
+    ) -> Result<OpenPage, StoreError> {
+        self.readers.read("list open sessions", |connection| {
+            open::page(connection, provider, after, limit)
+        })
+    }
+
+    fn states(&self, provider: &ProviderId, most: usize) -> Result<Vec<StoredState>, StoreError> {
+        open::states(&self.readers, provider, most)
     }
 }
 

@@ -10,6 +10,12 @@ use kefu_core::turn::NameKey;
 use kefu_gateway::store::{Committed, Unsent};
 use kefu_plugin_api::ids::SessionId;
 
+pub(crate) use crate::open::{
+    a_sample_of_many_sessions_is_taken_while_others_write, a_state_follows_its_session,
+    open_sessions_are_counted_and_listed_by_provider,
+    states_are_sampled_from_every_version_newest_and_oldest,
+};
+
 use crate::fixture::{
     Place, answer, at, commit, done, end, entry, event, key, letter, name, receive, seqs, session,
     turn, wait, who, word,
@@ -36,6 +42,10 @@ macro_rules! conformance_of {
             a_visitors_sessions_come_newest_first
             a_log_is_read_in_pieces
             timers_are_found_by_the_time_they_are_due
+            open_sessions_are_counted_and_listed_by_provider
+            states_are_sampled_from_every_version_newest_and_oldest
+            a_state_follows_its_session
+            a_sample_of_many_sessions_is_taken_while_others_write
             every_write_is_told_once_and_in_the_order_of_its_session
             what_is_told_as_written_is_there_and_what_failed_is_not
         );

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod fixture;
+mod open;
 mod sqlite;
 
 conformance::conformance_of!(sqlite::place);

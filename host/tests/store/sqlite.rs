@@ -7,7 +7,7 @@ use kefu_gateway::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::fixture::Place;
+use crate::fixture::{Place, done, session, turn};
 
 #[test]
 fn a_file_of_a_newer_gateway_is_refused() {
@@ -20,6 +20,63 @@ fn a_file_of_a_newer_gateway_is_refused() {
     let error = refusal(&path);
     assert!(error.contains("version 99"), "{error}");
     assert!(error.contains("kefu.db"), "{error}");
+}
+
+#[test]
+fn a_file_from_before_open_sessions_named_their_provider_is_brought_up_to_date() {
+    let mut place = place();
+    let mut record = session("v", "desk", 0);
+    record.state_version = "1.0.0".into();
+    done(place.store(), turn(&mut record));
+    drop(place.store.take());
+    let file = Connection::open(place.path()).unwrap();
+    file.execute_batch(
+        "ALTER TABLE open_sessions DROP COLUMN provider;
+         ALTER TABLE open_sessions DROP COLUMN state_version;",
+    )
+    .unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    drop(file);
+    place.reopen();
+    let store = place.store();
+    assert_eq!(store.open_by_provider().unwrap()[&"first".into()], 1);
+    let states = store.states(&"first".into(), 9).unwrap();
+    assert_eq!(states[0].version, "1.0.0");
+    assert_eq!(states[0].state, record.adapter_state);
+}
+
+/// Prints how long the questions about open sessions take; run by hand.
+#[test]
+#[ignore = "a measurement"]
+fn questions_about_a_hundred_thousand_open_sessions() {
+    let place = place();
+    let store = place.store();
+    let (tell, told) = std::sync::mpsc::channel();
+    for number in 0..100_000 {
+        let mut record = session(&format!("visitor-{number}"), "desk", number);
+        record.state_version = format!("1.0.{}", number % 3);
+        record.adapter_state = vec![7; 2_000];
+        let tell = tell.clone();
+        store.commit(
+            turn(&mut record),
+            Box::new(move |result| tell.send(result).unwrap()),
+        );
+    }
+    for _ in 0..100_000 {
+        told.recv().unwrap().unwrap();
+    }
+    for _ in 0..3 {
+        let started = std::time::Instant::now();
+        let sampled = store.states(&"first".into(), 1_000).unwrap().len();
+        let states = started.elapsed();
+        let counts = store.open_by_provider().unwrap();
+        let counted = started.elapsed() - states;
+        store.open_sessions_of(&"nobody".into(), None, 200).unwrap();
+        let paged = started.elapsed() - states - counted;
+        println!(
+            "{sampled} states in {states:?}, counted {counts:?} in {counted:?}, walked in {paged:?}"
+        );
+    }
 }
 
 #[test]

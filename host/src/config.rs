@@ -49,7 +49,7 @@ impl Loaded {
 pub struct Sources {
     path: PathBuf,
     main: CheckedFile<Main>,
-    providers: BTreeMap<PathBuf, CheckedFile<Provider>>,
+    providers: Files,
     /// The files that `${file:…}` named, with what they held.
     references: References,
     seen: Fingerprint,
@@ -85,6 +85,9 @@ impl Sources {
             .map(|(path, _)| path.as_path())
     }
 }
+
+/// Providers' files by their path.
+type Files = BTreeMap<PathBuf, CheckedFile<Provider>>;
 
 /// Files by their path, with what was read; absent where nothing could be.
 type References = BTreeMap<PathBuf, Option<Secret>>;
@@ -215,40 +218,54 @@ impl Reading<'_> {
         Ok(check_main(&name(path), &text, &self.lookup)?)
     }
 
-    fn providers(
-        &mut self,
-        main: &Path,
-    ) -> Result<BTreeMap<PathBuf, CheckedFile<Provider>>, LoadError> {
+    fn providers(&mut self, main: &Path) -> Result<Files, LoadError> {
         let folder = providers_folder(main);
         let before = self.before.map(|before| &before.providers);
         let files = match list(&folder, "toml") {
             Ok(files) => files,
             Err(error) => {
                 let missing = error.kind() == io::ErrorKind::NotFound;
-                return match before.filter(|before| !before.is_empty()) {
-                    // A folder that is being replaced is no order to take
-                    // every provider out.
-                    Some(before) => {
-                        let right = "put it back; to take a provider out, remove its file";
-                        let problem =
-                            format!("cannot be read ({error}), so every provider stays as it is");
-                        self.problems.push(problem_of(&folder, problem, right));
-                        Ok(before.clone())
-                    }
+                let before = before.filter(|before| !before.is_empty());
+                return match before {
+                    Some(before) => Ok(self.without_folder(&folder, before, &error)),
                     None if missing => Ok(BTreeMap::new()),
                     None => Err(unreadable(&folder, error)),
                 };
             }
         };
         let mut providers = BTreeMap::new();
-        for file in files {
-            self.seen.note(&file);
-            let known = before.and_then(|before| before.get(&file));
-            if let Some(provider) = self.provider(&file, known) {
-                providers.insert(file, provider);
+        self.keep_missing(before, &files, &mut providers);
+        for file in &files {
+            self.seen.note(file);
+            let known = before.and_then(|before| before.get(file));
+            if let Some(provider) = self.provider(file, known) {
+                let id = &provider.settings.id;
+                // One that is missing and has this id was given another name.
+                providers.retain(|other, it| it.settings.id != *id || files.contains(other));
+                providers.insert(file.clone(), provider);
             }
         }
         Ok(providers)
+    }
+
+    /// A folder that is being replaced is no order to take every provider out.
+    fn without_folder(&mut self, folder: &Path, before: &Files, error: &io::Error) -> Files {
+        if !before.keys().all(|file| self.unsettled.contains(file)) {
+            let right = "put it back; to take a provider out, remove its file";
+            let problem = format!("cannot be read ({error}), so every provider stays as it is");
+            self.problems.push(problem_of(folder, problem, right));
+        }
+        before.clone()
+    }
+
+    /// A file that was there a moment ago may be in the middle of being
+    /// replaced: its provider stays for that moment.
+    fn keep_missing(&self, before: Option<&Files>, here: &[PathBuf], providers: &mut Files) {
+        let missing = before
+            .into_iter()
+            .flatten()
+            .filter(|(file, _)| !here.contains(file) && self.unsettled.contains(*file));
+        providers.extend(missing.map(|(file, known)| (file.clone(), known.clone())));
     }
 
     /// What one file says, or what it said when it was last right.

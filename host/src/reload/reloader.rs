@@ -76,9 +76,12 @@ impl Reloader {
         let history = History::default();
         let kept = history.clone();
         let stirs = inbox.clone();
+        let mut worker = Worker::new(parts, kept, stirs);
+        // Whatever happens after the return is heard.
+        worker.observer.look(Instant::now());
         let thread = thread::Builder::new()
             .name("reload".to_owned())
-            .spawn(move || Worker::new(parts, kept, stirs).run(&messages))?;
+            .spawn(move || worker.run(&messages))?;
         Ok(Self {
             inbox,
             history,

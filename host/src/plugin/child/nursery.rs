@@ -156,6 +156,15 @@ impl Nursery {
         self.begin(launch)?.finish(launch)
     }
 
+    /// Starts a child only to hear who the adapter is, whatever its settings;
+    /// it is gone then.
+    ///
+    /// # Errors
+    /// Why it did not say so, and in which stage.
+    pub fn describe(&self, launch: &Launch) -> Result<About, ChildError> {
+        self.begin(launch)?.describe(launch)
+    }
+
     /// Starts the process, and tells it what to load.
     pub(super) fn begin(&self, launch: &Launch) -> Result<Starting, ChildError> {
         let failed = |error: io::Error| ChildError::Refused {
@@ -278,20 +287,9 @@ impl Starting {
     /// Waits for one stage after the other.
     pub(super) fn finish(mut self, launch: &Launch) -> Result<Child, ChildError> {
         let limit = launch.stage_timeout;
-        self.pass(Stage::Load, Kind::Loaded, limit)?;
-        let described = self.pass(Stage::Describe, Kind::Described, limit)?;
-        let described: Described = hello::decode(&described.payload)
-            .map_err(|error| self.garbage(Stage::Describe, error.to_string()))?;
+        let about = self.describe(launch)?;
         self.pass(Stage::Open, Kind::Opened, limit)?;
         self.pass(Stage::SelfTest, Kind::SelfTested, limit)?;
-        let about = About {
-            descriptor: Arc::new(described.descriptor),
-            contract: described.contract,
-            rustc: described.rustc,
-            sha256: launch.sha256.clone(),
-            copy: launch.copy.clone(),
-            size: launch.size,
-        };
         let process = self.process();
         let Self {
             nursery,
@@ -310,6 +308,23 @@ impl Starting {
             })?;
         dismiss.unwanted = false;
         Ok(child)
+    }
+
+    /// Waits until it has said who the adapter is.
+    fn describe(&mut self, launch: &Launch) -> Result<About, ChildError> {
+        let limit = launch.stage_timeout;
+        self.pass(Stage::Load, Kind::Loaded, limit)?;
+        let described = self.pass(Stage::Describe, Kind::Described, limit)?;
+        let described: Described = hello::decode(&described.payload)
+            .map_err(|error| self.garbage(Stage::Describe, error.to_string()))?;
+        Ok(About {
+            descriptor: Arc::new(described.descriptor),
+            contract: described.contract,
+            rustc: described.rustc,
+            sha256: launch.sha256.clone(),
+            copy: launch.copy.clone(),
+            size: launch.size,
+        })
     }
 
     fn pass(&mut self, stage: Stage, expected: Kind, limit: Duration) -> Result<Frame, ChildError> {

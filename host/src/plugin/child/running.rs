@@ -283,3 +283,6 @@ impl Listener {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,10 @@
 
 mod metrics;
 
-use std::io;
+use std::{io, sync::OnceLock};
 
-use kefu_core::config::{Log, LogFormat};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use kefu_core::config::{Log, LogFormat, LogLevel};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, reload};
 
 pub use metrics::{Metrics, OpenStream, Standing};
 
@@ -22,10 +22,31 @@ pub use metrics::{Metrics, OpenStream, Standing};
 /// If `RUST_LOG` is not a filter, or logging was started before.
 pub fn start_logging(log: Log) -> Result<(), LoggingError> {
     let directives = std::env::var("RUST_LOG").unwrap_or_default();
-    let filter = filter(log, &directives)?;
-    let subscriber = subscriber(log, filter, io::stderr);
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::Twice)
+    let filter = filter(log.level, &directives)?;
+    let (subscriber, switch) = subscriber(log.format, filter, io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::Twice)?;
+    // Whoever set the subscriber is the first one here.
+    let _ = SWITCH.set((switch, directives));
+    Ok(())
 }
+
+/// Logs from another level on. Does nothing where [`start_logging`] was not
+/// called: the log is somebody else's then.
+pub fn change_level(level: LogLevel) {
+    let Some((switch, directives)) = SWITCH.get() else {
+        return;
+    };
+    match filter(level, directives) {
+        Ok(filter) => switch(filter),
+        Err(error) => tracing::error!(%error, "the log goes on from the level it had"),
+    }
+}
+
+/// Puts another filter in place of the one there is.
+type Switch = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+/// The switch of the process's log, and what the environment adds to it.
+static SWITCH: OnceLock<(Switch, String)> = OnceLock::new();
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +66,10 @@ pub enum LoggingError {
     Twice,
 }
 
-fn filter(log: Log, directives: &str) -> Result<EnvFilter, LoggingError> {
+fn filter(level: LogLevel, directives: &str) -> Result<EnvFilter, LoggingError> {
     // Libraries speak at `info` about their own affairs; the level is ours.
     let quiet = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn";
-    let mut text = format!("{},{quiet}", log.level.as_str());
+    let mut text = format!("{},{quiet}", level.as_str());
     if !directives.trim().is_empty() {
         text = format!("{text},{directives}");
     }
@@ -59,10 +80,10 @@ fn filter(log: Log, directives: &str) -> Result<EnvFilter, LoggingError> {
 }
 
 fn subscriber<W>(
-    log: Log,
+    format: LogFormat,
     filter: EnvFilter,
     writer: W,
-) -> Box<dyn tracing::Subscriber + Send + Sync>
+) -> (Box<dyn tracing::Subscriber + Send + Sync>, Switch)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -70,17 +91,31 @@ where
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(false);
-    match log.format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+    match format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let switch = switch(builder.reload_handle());
+            (Box::new(builder.finish()), switch)
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let switch = switch(builder.reload_handle());
+            (Box::new(builder.finish()), switch)
+        }
     }
+}
+
+fn switch<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Switch {
+    Box::new(move |filter| {
+        if let Err(error) = handle.reload(filter) {
+            tracing::error!(%error, "the log goes on from the level it had");
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-
-    use kefu_core::config::LogLevel;
 
     use super::*;
 
@@ -109,21 +144,41 @@ mod tests {
     }
 
     #[test]
+    fn the_level_changes_while_the_log_is_written() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = written_with_switch(format, LogLevel::Info, |switch| {
+                tracing::debug!("too early");
+                switch(filter(LogLevel::Debug, "").unwrap());
+                tracing::debug!("just now");
+                switch(filter(LogLevel::Error, "").unwrap());
+                tracing::warn!("too late");
+            });
+            assert!(lines.contains("just now"), "{lines}");
+            assert!(!lines.contains("too"), "{lines}");
+        }
+    }
+
+    #[test]
     fn a_filter_that_cannot_be_read_is_named() {
-        let log = Log {
-            level: LogLevel::Info,
-            format: LogFormat::Text,
-        };
-        let error = filter(log, "kefu_gateway=loud").unwrap_err().to_string();
+        let wrong = filter(LogLevel::Info, "kefu_gateway=loud");
+        let error = wrong.unwrap_err().to_string();
         assert!(error.contains("\"kefu_gateway=loud\""), "{error}");
     }
 
     fn written(format: LogFormat, level: LogLevel, act: impl FnOnce()) -> String {
-        let log = Log { level, format };
+        written_with_switch(format, level, |_| act())
+    }
+
+    fn written_with_switch(
+        format: LogFormat,
+        level: LogLevel,
+        act: impl FnOnce(&Switch),
+    ) -> String {
         let paper = Paper::default();
         let writer = paper.clone();
-        let subscriber = subscriber(log, filter(log, "").unwrap(), move || writer.clone());
-        tracing::subscriber::with_default(subscriber, act);
+        let filter = filter(level, "").unwrap();
+        let (subscriber, switch) = subscriber(format, filter, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || act(&switch));
         let bytes = paper.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }

@@ -12,6 +12,7 @@ use crate::{
     media::Media,
     plugin::{BringUpError, BroughtUp, Registry},
     reload::{Failure, FailureKind, Live, Target, report::StageTook},
+    telemetry,
 };
 
 /// The parts of a running gateway that changes reach.
@@ -25,6 +26,7 @@ impl Target for Running {
         self.registry
             .configure(&main.plugins, main.limits.call_timeout);
         self.media.set_url_ttl(main.media.url_ttl);
+        telemetry::change_level(main.log.level);
     }
 
     fn serving(&self, provider: &ProviderId) -> Option<String> {

@@ -157,10 +157,10 @@ fn what_needs_a_restart_is_named_until_it_has_come_or_is_taken_back() {
         config("", &[]),
         config("[server]\nlisten = \"127.0.0.1:1\"", &[]),
     );
-    let plan = plan(&old.main, &new, &new, &BTreeMap::new());
-    assert_eq!(plan.needs_restart, ["server.listen"]);
-    let plan = plan(&old.main, &new, &old, &BTreeMap::new());
-    assert!(plan.needs_restart.is_empty());
+    let still = plan(&old.main, &new, &new, &BTreeMap::new());
+    assert_eq!(still.needs_restart, ["server.listen"]);
+    let taken_back = plan(&old.main, &new, &old, &BTreeMap::new());
+    assert!(taken_back.needs_restart.is_empty());
 }
 
 #[test]

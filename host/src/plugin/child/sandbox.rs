@@ -192,6 +192,10 @@ const LOADING: &[Group] = &[
             ("fstat", ANYHOW),
             ("newfstatat", ANYHOW),
             ("statx", ANYHOW),
+            // Asked of every folder before a `..` in the path of the copy.
+            ("access", ANYHOW),
+            ("faccessat", ANYHOW),
+            ("faccessat2", ANYHOW),
             ("readlink", ANYHOW),
             ("readlinkat", ANYHOW),
             ("close", &[Way(&[If::Above(0, STDERR)])]),

@@ -131,6 +131,7 @@ fn a_library_that_is_loaded_may_be_read_and_mapped_and_nothing_more() {
         ] {
             assert!(!allows("openat", [0, 0, writing as u64, 0]), "{writing}");
         }
+        assert!(allows("faccessat2", [0; 4]));
         assert!(allows("mmap", [0, 0, EXEC, libc::MAP_PRIVATE as u64]));
         assert!(!allows("mmap", [0, 0, 0, libc::MAP_SHARED as u64]));
         assert!(!allows("close", [SOCKET, 0, 0, 0]) && allows("close", [3, 0, 0, 0]));

@@ -13,6 +13,8 @@ mod crash_recovery;
 mod crowd;
 mod delivery_retry;
 mod desks;
+mod file_operations;
+mod hot_reload;
 mod media;
 mod message_flow;
 mod openapi;

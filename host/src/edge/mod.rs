@@ -13,7 +13,7 @@
 //! | `routes` | the paths, as one table |
 //! | `visitor` | app → us: sessions, messages, event streams |
 //! | `callback` | vendor → us: everything goes to the adapter |
-//! | `admin` | health, metrics, providers |
+//! | `admin` | health, metrics, commands on providers |
 //! | `respond` | every problem → HTTP answer, in one place |
 //!
 //! How it is started, for each of the two listeners:

@@ -24,6 +24,9 @@ use abi_stable::{
     std_types::{RResult, RSlice, RVec},
 };
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::{
     adapter::Adapter,
     descriptor::Descriptor,
@@ -149,12 +152,7 @@ pub mod shim {
     pub fn open<A: Adapter>(instances: &Instances<A>, input: &[u8]) -> Answer {
         guarded(|| {
             let input: OpenInput = decode(input)?;
-            let opened = serde_json::from_value::<A::Config>(input.settings)
-                .map_err(|error| OpenError {
-                    setting: None,
-                    detail: error.to_string(),
-                })
-                .and_then(A::open);
+            let opened = read_settings::<A::Config>(input.settings).and_then(A::open);
             encode(&match opened {
                 Ok(adapter) => {
                     let version = A::descriptor().version;
@@ -229,6 +227,32 @@ pub mod shim {
     /// [`AdapterModule::check_state`]
     pub fn check_state<A: Adapter>(state: &[u8]) -> Answer {
         guarded(|| read_state::<A>(state, "").map(|_| Vec::new()))
+    }
+
+    /// Says which setting is of the wrong kind; what it holds may be a secret.
+    fn read_settings<C: DeserializeOwned>(settings: Value) -> Result<C, OpenError> {
+        serde_path_to_error::deserialize(settings).map_err(|error| {
+            let path = error.path().to_string();
+            OpenError {
+                setting: (path != ".").then_some(path),
+                detail: without_value(&error.into_inner().to_string()),
+            }
+        })
+    }
+
+    /// The words of a deserializer without the value that it found: those of
+    /// serde put it between the kind and what was expected.
+    pub(super) fn without_value(words: &str) -> String {
+        let bare = || {
+            let (wrong, rest) = words.split_once(": ")?;
+            if !matches!(wrong, "invalid type" | "invalid value") {
+                return None;
+            }
+            let (found, expected) = rest.rsplit_once(", expected ")?;
+            let kind = found.split([' ', '`', '"']).next()?;
+            Some(format!("{wrong}: {kind}, expected {expected}"))
+        };
+        bare().unwrap_or_else(|| words.to_owned())
     }
 
     #[allow(
@@ -347,3 +371,33 @@ macro_rules! export_adapter {
 
 /// The compiler that built this crate, as `rustc --version` prints it.
 pub const RUSTC: &str = env!("KEFU_RUSTC");
+
+#[cfg(test)]
+mod tests {
+    use super::shim::without_value;
+
+    #[test]
+    fn a_setting_of_the_wrong_kind_is_told_without_what_it_holds() {
+        for (words, told) in [
+            (
+                "invalid type: string \"hunter2, expected b\", expected u64",
+                "invalid type: string, expected u64",
+            ),
+            (
+                "invalid type: integer `1234`, expected a string",
+                "invalid type: integer, expected a string",
+            ),
+            (
+                "invalid value: string \"x: y\", expected an address",
+                "invalid value: string, expected an address",
+            ),
+            (
+                "invalid type: map, expected a string",
+                "invalid type: map, expected a string",
+            ),
+            ("missing field `key`", "missing field `key`"),
+        ] {
+            assert_eq!(without_value(words), told);
+        }
+    }
+}

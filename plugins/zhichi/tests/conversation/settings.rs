@@ -99,15 +99,16 @@ fn a_secret_that_cannot_be_used_is_not_shown() {
 fn keys_that_are_not_known_missing_or_of_another_type_are_refused_by_name() {
     for (more, word) in [
         (json!({"app_secret": "x"}), "app_secret"),
-        (json!({"app_id": 7}), "string"),
+        (json!({"app_id": 7}), "app_id"),
         (json!({"reception": "anybody"}), "anybody"),
-        (json!({"source": -1}), "-1"),
-        (json!({"robot_evaluation": "yes"}), "yes"),
+        (json!({"source": -1}), "source"),
+        (json!({"robot_evaluation": "yes"}), "robot_evaluation"),
+        (json!({"company": {"name": 7}}), "company.name"),
         (json!({"company": {"name": "a", "colour": "red"}}), "colour"),
         (json!({"idle_visitor": {"text": "a"}}), "after_seconds"),
     ] {
-        let detail = refused(more.clone()).detail;
-        assert!(detail.contains(word), "{more}: {detail}");
+        let refusal = refused(more.clone()).to_string();
+        assert!(refusal.contains(word), "{more}: {refusal}");
     }
     for missing in ["app_id", "app_key", "push_secret"] {
         let mut all = settings(json!({}));

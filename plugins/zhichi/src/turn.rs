@@ -103,8 +103,11 @@ impl<'a> Turn<'a> {
     }
 
     fn hold(&mut self, message: Message) {
-        if self.session.state.held.len() < HELD_LIMIT {
-            self.session.state.held.push(message);
+        let held = &mut self.session.state.held;
+        let bytes: usize = held.iter().chain([&message]).map(size).sum();
+        // The state has a limit of its own, but one message always fits.
+        if held.len() < HELD_LIMIT && (held.is_empty() || bytes <= HELD_BYTES) {
+            held.push(message);
         } else {
             self.fail(&message, "too many messages wait for the vendor's answer");
         }
@@ -312,6 +315,14 @@ impl<'a> Turn<'a> {
 
 /// Messages that are held at most.
 const HELD_LIMIT: usize = 200;
+
+/// Bytes that they may have together, which the state can hold beside the rest.
+const HELD_BYTES: usize = 32 << 10;
+
+/// What a held message takes up, near enough.
+fn size(message: &Message) -> usize {
+    message.id.as_str().len() + message.content.to_text().len()
+}
 
 /// How long an agent is asked for while the session is not open.
 const HANDSHAKE_DEADLINE_MS: u64 = 120_000;

@@ -171,6 +171,24 @@ fn messages_beyond_what_can_be_held_fail_at_once() {
 }
 
 #[test]
+fn long_messages_are_held_as_far_as_the_state_has_room() {
+    let mut desk = Desk::in_robot();
+    desk.take(&json!({"event": {"type": "human_requested"}}));
+    let long = "喂".repeat(8_000);
+    assert_eq!(desk.take(&json!({"event": says("m-0", &long)})), []);
+    let effects = desk.take(&json!({"event": says("m-1", &long)}));
+    assert_eq!(
+        effects,
+        [Effect::failed(
+            "m-1".into(),
+            "too many messages wait for the vendor's answer"
+        )]
+    );
+    assert_eq!(desk.take(&json!({"event": says("m-2", "喂")})), []);
+    assert!(desk.harness.state_bytes().len() < 64 << 10);
+}
+
+#[test]
 fn a_message_that_came_while_nobody_answers_is_told_as_failed() {
     for standing in [
         SessionState::Queued,

@@ -3,8 +3,11 @@
 //! Owns the arguments. Invariant: code of a plug-in runs in a child process or
 //! not at all, never in the process that prints.
 
+mod inspect;
+mod list;
 mod provider;
 mod test;
+mod verify;
 
 use std::{path::Path, process::ExitCode};
 
@@ -15,6 +18,12 @@ use crate::conformance;
 /// A question about plug-in files.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// List the files of the plug-in folder, declared or not.
+    List(list::Arguments),
+    /// Tell everything that a file says about itself.
+    Inspect(inspect::Arguments),
+    /// Say what the gateway would say to a file, with the provider's settings.
+    Verify(verify::Arguments),
     /// Run the conformance kit on a file.
     Test(test::Arguments),
 }
@@ -28,6 +37,9 @@ pub(super) struct ConformanceCase {
 
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::List(arguments) => list::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     }
 }

@@ -7,9 +7,8 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -18,6 +17,7 @@ use thiserror::Error;
 use super::{
     Isolation,
     cases::{self, Case},
+    folder::Folder,
     job::{GoldenState, Job},
     process::{self, Ended},
     report::{Adapter, Failure, Report, Test, Verdict},
@@ -67,13 +67,8 @@ pub enum KitError {
         source: io::Error,
     },
     /// The run has no folder to work in.
-    #[error("cannot make a folder below {}: {source}", path.display())]
-    NoFolder {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("cannot make a folder to work in: {0}")]
+    NoFolder(#[source] io::Error),
 }
 
 /// The version of the report's shape.
@@ -86,7 +81,7 @@ impl Kit {
     /// What it was asked for makes no sense; nothing was tested.
     pub fn run(&self, mut each: impl FnMut(&Test)) -> Result<Report, KitError> {
         let chosen = self.chosen()?;
-        let work = Folder::make()?;
+        let work = Folder::make().map_err(KitError::NoFolder)?;
         let job = self.job(&work)?;
         let bytes = fs::read(&self.file).map_err(|source| KitError::Unreadable {
             path: self.file.clone(),
@@ -146,7 +141,7 @@ impl Kit {
             .into_iter()
             .map(|(name, bytes)| GoldenState { name, bytes })
             .collect();
-        let inside = |name: &str| work.0.join(name);
+        let inside = |name: &str| work.path().join(name);
         Ok(Job {
             file: self.file.clone(),
             copies: inside("copies"),
@@ -251,34 +246,4 @@ fn read_folder(
         }
     }
     Ok(files)
-}
-
-/// A folder that only this run reads, and that goes with it: it holds settings.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, KitError> {
-        let base = std::env::temp_dir();
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let name = format!(
-            "kefu-conformance-{}-{}",
-            std::process::id(),
-            since.as_nanos()
-        );
-        let path = base.join(name);
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(|source| KitError::NoFolder { path: base, source })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is in a folder for such things.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

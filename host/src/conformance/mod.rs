@@ -23,6 +23,7 @@ mod black_box;
 mod cases;
 mod corpus;
 mod door;
+mod folder;
 mod job;
 mod junit;
 mod kit;
@@ -39,8 +40,10 @@ mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use folder::Folder;
 pub use junit::to_junit;
 pub use kit::{Kit, KitError};
+pub(crate) use place::launch;
 pub use process::{COMMAND, serve};
 pub use report::{Adapter, Failure, Report, Reproduction, Test};
 

@@ -35,7 +35,7 @@ pub(super) fn make_up(bench: &Bench<'_>) -> Result<Value, String> {
     for _ in 0..PATIENCE {
         let settings = collect(&guesses);
         let refusal = match bench.open_with(&settings) {
-            Ok(_) => return Ok(settings),
+            Ok(_) => return Ok(with_secrets(bench, &all, settings)),
             Err(OpenFault::Refused(refusal)) => refusal,
             Err(fault) => return Err(fault.to_string()),
         };
@@ -61,6 +61,26 @@ pub(super) fn make_up(bench: &Bench<'_>) -> Result<Value, String> {
         }
     }
     Err("no settings could be made up, give them with --provider FILE: the adapter refuses one after the other".to_owned())
+}
+
+/// Fills secrets that may be left out as well: only what is known can prove a
+/// callback.
+fn with_secrets(bench: &Bench<'_>, all: &[Setting<'_>], settings: Value) -> Value {
+    let mut filled = settings;
+    for setting in all.iter().filter(|setting| setting.is_secret()) {
+        if filled.get(setting.name).is_some() {
+            continue;
+        }
+        for guess in values(setting) {
+            let mut with = filled.clone();
+            with[setting.name] = guess;
+            if bench.open_with(&with).is_ok() {
+                filled = with;
+                break;
+            }
+        }
+    }
+    filled
 }
 
 /// The setting that a refusal is about.

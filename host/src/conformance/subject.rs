@@ -19,7 +19,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Isolation, black_box::BlackBox, job::Job, place::Place, report::Reproduction, report::name_of,
+    Isolation,
+    black_box::BlackBox,
+    job::Job,
+    place::Place,
+    report::{Reproduction, name_of},
+    schema::masked,
 };
 use crate::plugin::{About, Fault, FaultKind, Function, Generation, OpenFault, OutputLimits};
 
@@ -92,12 +97,13 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// Why it did not open.
     pub(super) fn open_with(&self, settings: &Value) -> Result<Adapter<'_>, OpenFault> {
-        let input = encode(settings).map_err(|error| OpenFault::Broken(error.into()))?;
+        // It may be shown in a report.
+        let shown = masked(self.about.descriptor().settings.as_value(), settings);
+        let input = encode(&shown).map_err(|error| OpenFault::Broken(error.into()))?;
         self.black_box.note("open", self.index.get(), &input);
         self.calls.set(self.calls.get() + 1);
-        let subject = self.place.open(settings)?;
         Ok(Adapter {
-            subject: Box::new(subject),
+            subject: self.place.open(settings)?,
             bench: self,
         })
     }

@@ -44,7 +44,7 @@ pub(super) fn run(bench: &Bench<'_>, verdict: &mut Verdict) {
             return;
         }
     }
-    in_provider_scope(&adapter, verdict);
+    in_provider_scope(bench, &adapter, verdict);
     no_answer_nobody_asked_for(bench, &adapter, verdict);
 }
 
@@ -120,24 +120,36 @@ fn prepares(adapter: &Adapter<'_>, call: &Call, asked: &HandleInput, verdict: &m
     }
 }
 
-/// Only calls and tokens belong to the provider itself.
-fn in_provider_scope(adapter: &Adapter<'_>, verdict: &mut Verdict) {
-    for event in corpus::events() {
-        let input = corpus::provider_turn(event);
-        let Ok(output) = adapter.handle(&input) else {
-            continue;
-        };
-        let stranger = output.effects.iter().find(|effect| {
-            !matches!(
-                effect,
-                Effect::Call { .. } | Effect::Token { .. } | Effect::Attempt { .. }
-            )
+/// In the provider's own scope tokens are fetched, and nothing else happens.
+fn in_provider_scope(bench: &Bench<'_>, adapter: &Adapter<'_>, verdict: &mut Verdict) {
+    for token in &bench.about().descriptor().tokens {
+        let needed = corpus::provider_turn(Event::TokenNeeded {
+            name: token.name.clone(),
         });
-        if stranger.is_some() {
-            verdict.fail_on(
-                "expected calls and tokens only in the provider's scope, found another effect",
-                shown(&input),
-            );
+        let mut inputs = vec![needed.clone()];
+        let output = adapter.handle(&needed).unwrap_or_default();
+        for effect in output.effects {
+            if let Effect::Call { call } = effect {
+                for body in super::payloads(bench) {
+                    let finished = corpus::answered(call.id.clone(), 200, &body);
+                    inputs.push(corpus::provider_turn(finished));
+                }
+            }
+        }
+        for input in inputs {
+            let output = adapter.handle(&input).unwrap_or_default();
+            let of_provider = |effect: &Effect| {
+                matches!(
+                    effect,
+                    Effect::Call { .. } | Effect::Token { .. } | Effect::Attempt { .. }
+                )
+            };
+            if !output.effects.iter().all(of_provider) {
+                verdict.fail_on(
+                    "expected calls and tokens only in the provider's scope, found another effect",
+                    shown(&input),
+                );
+            }
         }
     }
 }

@@ -14,12 +14,18 @@ use kefu_plugin_api::{
 
 use super::{Adapter, Bench, Verdict, door, open, shown};
 use crate::{
-    conformance::corpus::{self, STANDINGS},
+    conformance::{
+        corpus::{self, STANDINGS},
+        random::Random,
+        tree::Tree,
+    },
     plugin::{FaultKind, Function},
 };
 
 /// The largest body of a callback.
 const BODY: usize = 1 << 20;
+/// Bodies that are tried; each takes its time to read.
+const MOST_BODIES: usize = 80;
 /// Messages of one visitor in a row: as many as may wait for a handshake.
 const IN_A_ROW: usize = 200;
 
@@ -141,20 +147,24 @@ fn bodies(bench: &Bench<'_>) -> Vec<Vec<u8>> {
         format!("\"{}\"", "x".repeat(BODY - 2)).into_bytes(),
         format!("[{}]", vec!["1"; BODY / 2 - 1].join(",")).into_bytes(),
     ];
-    let long = "好".repeat(BODY / 4);
-    for payload in corpus::payloads(&bench.job.samples).into_iter().take(60) {
-        let Some(table) = payload.as_object() else {
+    let mut random = Random::new(bench.job.seed);
+    for payload in corpus::payloads(&bench.job.samples) {
+        let Ok(whole) = Tree::of(&payload) else {
             continue;
         };
         // One of its texts made as long as a body may be.
-        let key = table
-            .iter()
-            .find(|(_, value)| value.is_string())
-            .map(|(key, _)| key.clone());
-        if let Some(key) = key {
-            let mut table = table.clone();
-            table.insert(key, long.clone().into());
-            bodies.push(serde_json::Value::Object(table).to_string().into_bytes());
+        let mut texts = whole.clone();
+        let places: Vec<usize> = (0..whole.size())
+            .filter(|&place| matches!(texts.at_mut(place), Some(Tree::Text(_))))
+            .collect();
+        if let Some(&place) = random.pick(&places)
+            && let Some(text) = texts.at_mut(place)
+        {
+            *text = Tree::Text("好".repeat(BODY / 4));
+            bodies.push(texts.to_json().to_string().into_bytes());
+        }
+        if bodies.len() > MOST_BODIES {
+            break;
         }
     }
     bodies.retain(|body| body.len() <= BODY);

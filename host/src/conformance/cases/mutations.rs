@@ -42,6 +42,7 @@ pub(super) fn run(bench: &Bench<'_>, verdict: &mut Verdict) {
     if material.door.is_none() {
         verdict.note("no authentic callback is known: mutated ones are refused at the door");
     }
+    unbent(bench, &adapter, &material, verdict);
     for index in 0..bench.job.inputs {
         bench.set_index(Some(index));
         let mut random = Random::of(bench.job.seed, index);
@@ -51,6 +52,27 @@ pub(super) fn run(bench: &Bench<'_>, verdict: &mut Verdict) {
         }
     }
     bench.set_index(None);
+}
+
+/// What is right to begin with must not break anything either.
+fn unbent(bench: &Bench<'_>, adapter: &Adapter<'_>, material: &Material, verdict: &mut Verdict) {
+    let turns = material
+        .turns
+        .iter()
+        .filter_map(|turn| Some((Function::Handle, encode(turn).ok()?)));
+    let bodies = material.payloads.iter().map(|body| corpus::bare(body));
+    let callbacks = bodies
+        .map(|bare| match &material.door {
+            Some(door) => door.pass(bare),
+            None => bare,
+        })
+        .filter_map(|callback| Some((Function::Receive, encode(&callback).ok()?)));
+    for (function, input) in turns.chain(callbacks) {
+        let answer = adapter.raw(function, &input);
+        if let Some(reason) = judge(adapter, function, &input, answer) {
+            verdict.fail_on(reason, bench.reproduction(function, &input));
+        }
+    }
 }
 
 /// What is bent.

@@ -44,7 +44,7 @@ pub(super) fn run(bench: &Bench<'_>, verdict: &mut Verdict) {
         };
         for request in requests_of(&output) {
             requests += 1;
-            if let Err(reason) = check(&account, request) {
+            for reason in check(&account, request) {
                 verdict.fail_on(reason, shown(&input));
             }
         }
@@ -85,33 +85,38 @@ fn requests_of(output: &HandleOutput) -> impl Iterator<Item = &HttpRequest> {
     })
 }
 
-fn check(account: &Account, request: &HttpRequest) -> Result<(), String> {
-    let uri = request
+/// Everything that is wrong with a request.
+fn check(account: &Account, request: &HttpRequest) -> Vec<String> {
+    let target = request
         .url
         .parse()
-        .map_err(|error| format!("`{}` is no URL: {error}", request.url))?;
-    account.check_target(&uri)?;
-    for stamp in &request.stamps {
-        match stamp {
-            Stamp::Token { name, .. } => {
-                if account.token(name).is_none() {
-                    return Err(format!(
-                        "a request needs token `{name}`, which the descriptor does not declare"
-                    ));
-                }
-            }
-            Stamp::Secret { setting, .. } | Stamp::StandardWebhooks { setting } => {
-                secret(account, setting)?;
-            }
-            Stamp::Digest { key, parts, .. } => {
-                for setting in key.iter().chain(parts.iter().filter_map(named_by_part)) {
-                    secret(account, setting)?;
-                }
-            }
-            _ => {}
+        .map_err(|error| format!("`{}` is no URL: {error}", request.url))
+        .and_then(|uri| account.check_target(&uri));
+    let stamps = request.stamps.iter().flat_map(|stamp| match stamp {
+        Stamp::Token { name, .. } => vec![token(account, name)],
+        Stamp::Secret { setting, .. } | Stamp::StandardWebhooks { setting } => {
+            vec![secret(account, setting)]
         }
+        Stamp::Digest { key, parts, .. } => key
+            .iter()
+            .chain(parts.iter().filter_map(named_by_part))
+            .map(|setting| secret(account, setting))
+            .collect(),
+        _ => Vec::new(),
+    });
+    std::iter::once(target)
+        .chain(stamps)
+        .filter_map(Result::err)
+        .collect()
+}
+
+fn token(account: &Account, name: &str) -> Result<(), String> {
+    if account.token(name).is_some() {
+        return Ok(());
     }
-    Ok(())
+    Err(format!(
+        "a request needs token `{name}`, which the descriptor does not declare"
+    ))
 }
 
 fn named_by_part(part: &Part) -> Option<&String> {

@@ -95,27 +95,38 @@ impl Refusals<'_> {
             json!(NUMBER),
             json!({ MARKER: MARKER }),
         ] {
-            let wrong = if list { json!([wrong]) } else { wrong };
-            let mut table = self.good.clone();
-            table.insert(setting.name.to_owned(), wrong);
-            let table = Value::Object(table);
-            match self.bench.open_with(&table) {
-                Ok(_) => {}
-                Err(OpenFault::Refused(refusal)) => {
-                    self.shows_no_secret(&refusal, &table, verdict);
-                    let text = refusal.to_string();
-                    if text.contains(MARKER) || text.contains(&NUMBER.to_string()) {
-                        verdict.fail_on(
-                            format!(
-                                "the refusal repeats what setting `{}` holds, a secret",
-                                setting.name
-                            ),
-                            self.reproduction(&table),
-                        );
-                    }
-                }
-                Err(fault) => verdict.fail_on(fault.to_string(), self.reproduction(&table)),
+            // The bare one is what is written by mistake.
+            let values = if list {
+                vec![json!([wrong]), wrong]
+            } else {
+                vec![wrong]
+            };
+            for value in values {
+                self.keeps_this(setting, value, verdict);
             }
+        }
+    }
+
+    fn keeps_this(&self, setting: &Setting<'_>, value: Value, verdict: &mut Verdict) {
+        let mut table = self.good.clone();
+        table.insert(setting.name.to_owned(), value);
+        let table = Value::Object(table);
+        match self.bench.open_with(&table) {
+            Ok(_) => {}
+            Err(OpenFault::Refused(refusal)) => {
+                self.shows_no_secret(&refusal, &table, verdict);
+                let text = refusal.to_string();
+                if text.contains(MARKER) || text.contains(&NUMBER.to_string()) {
+                    verdict.fail_on(
+                        format!(
+                            "the refusal repeats what setting `{}` holds, a secret",
+                            setting.name
+                        ),
+                        self.reproduction(&table),
+                    );
+                }
+            }
+            Err(fault) => verdict.fail_on(fault.to_string(), self.reproduction(&table)),
         }
     }
 

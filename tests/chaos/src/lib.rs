@@ -40,6 +40,7 @@
 //! | `key` | what callbacks carry in the header `x-key` |
 //! | `on_open` | a command of the last column; to take a minute is `loop 60000` or `sleep 60000` |
 //! | `tag` | ends every echo with ` #` and the build id |
+//! | `lie` | a promise that is broken quietly (`lies.rs`) |
 //! | `wears_out` | ends the process at every so-manieth turn in it: a crash that is gone when the turn is repeated in the next process |
 //!
 //! | feature | what the build claims |
@@ -59,6 +60,7 @@ mod build_id;
 mod command;
 mod export;
 mod harm;
+mod lies;
 #[cfg(feature = "other-layout")]
 mod other_layout;
 
@@ -68,6 +70,7 @@ use command::Command;
 use export::Instead;
 use harm::Harm;
 use kefu_plugin_api::prelude::*;
+use lies::Lie;
 #[cfg(feature = "other-layout")]
 pub use other_layout::OtherModule;
 
@@ -82,6 +85,8 @@ struct Config {
     tag: bool,
     /// Which turn of a process ends it; 0 for none.
     wears_out: u64,
+    /// Which promise it breaks.
+    lie: Lie,
 }
 
 impl Default for Config {
@@ -91,6 +96,7 @@ impl Default for Config {
             on_open: String::new(),
             tag: false,
             wears_out: 0,
+            lie: Lie::None,
         }
     }
 }
@@ -116,6 +122,7 @@ struct Chaos {
     answers_unknown: bool,
     tag: Option<String>,
     wears_out: u64,
+    lie: Lie,
 }
 
 impl Chaos {
@@ -157,7 +164,9 @@ impl Adapter for Chaos {
             Command::Garbage => Instead::Garbage.answer(),
             _ => {}
         }
+        config.lie.open(&config.key)?;
         Ok(Self {
+            lie: config.lie,
             key: config.key,
             answers_unknown: config.on_open == "unknown",
             tag: config.tag.then(build_id::build_id),
@@ -166,7 +175,7 @@ impl Adapter for Chaos {
     }
 
     fn receive(&self, callback: &Callback) -> Result<Receipt, Reject> {
-        if !self.key.matches(callback.header("x-key")) {
+        if !self.lie.believes() && !self.key.matches(callback.header("x-key")) {
             return Err(Reject::unauthenticated("header x-key is missing or wrong"));
         }
         match Command::parse(&String::from_utf8_lossy(&callback.body)) {
@@ -201,6 +210,9 @@ impl Adapter for Chaos {
         }
         self.wear();
         session.state.turns += 1;
+        if let Some(effects) = self.lie.handle(&event, &mut session.state) {
+            return Ok(effects);
+        }
         match event {
             Event::Opened { .. } => Ok(vec![Effect::state(SessionState::Robot)]),
             Event::FromVisitor { message } => {

@@ -1,7 +1,7 @@
 //! Loads a private copy and checks that it speaks our contract.
 //!
-//! Owns the table of what is loaded in this process, and the only `unsafe` of
-//! the host. Deliberately knows neither providers nor settings; opening an
+//! Owns the table of what is loaded in this process, and the `unsafe` that
+//! loading takes. Deliberately knows neither providers nor settings; opening an
 //! adapter is [`generation`](super::generation). Invariants: only private
 //! copies are loaded, each content once; nothing is ever unloaded, because
 //! thread-locals and statics of a library make that unsound, so what was

@@ -13,6 +13,7 @@
 //! | `frame`, `hello` | both | what goes over the socket |
 //! | `serve` | child | the order in which rights are given away, and the calls |
 //! | `sandbox`, `syscalls` | child | which system calls are allowed, and why |
+//! | `landlock` | child | which files can be read while the plug-in is loaded |
 //! | `trap` | child | the last words about one that is not |
 //! | [`nursery`] | gateway | starting a child, stage by stage |
 //! | `process` | gateway | killing, listening, reaping |
@@ -28,6 +29,7 @@ mod calls;
 mod death;
 mod frame;
 mod hello;
+mod landlock;
 pub mod nursery;
 mod process;
 pub mod running;

@@ -8,12 +8,12 @@
 
 use std::{
     ffi::OsString,
-    io,
+    fs, io,
     os::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::PathBuf,
+    path::{self, PathBuf},
     process::{self, Command, Stdio},
     sync::{Arc, mpsc},
     thread,
@@ -262,8 +262,10 @@ impl Starting {
             stage: Stage::Load,
             text,
         };
+        // The child stands in another folder.
+        let copy = fs::canonicalize(&launch.copy).or_else(|_| path::absolute(&launch.copy));
         let load = hello::encode(&Load {
-            copy: launch.copy.clone(),
+            copy: copy.unwrap_or_else(|_| launch.copy.clone()),
             sha256: launch.sha256.clone(),
             settings: launch.settings.expose().clone(),
             most: launch.limits.bytes,

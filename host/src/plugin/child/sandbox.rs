@@ -179,8 +179,9 @@ const SERVING: &[Group] = &[
     },
 ];
 
-/// In addition, until the plug-in is mapped. Files can be read, because the
-/// dynamic loader must; there is nowhere to carry them to.
+/// In addition, until the plug-in is mapped. Files can be opened for reading,
+/// because the dynamic loader must; which ones is for
+/// [`landlock`](super::landlock) to say.
 const LOADING: &[Group] = &[
     Group {
         why: "libraries are found and read",

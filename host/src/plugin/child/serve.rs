@@ -26,6 +26,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use super::{
     frame::{self, Frame, FrameReader, Kind},
     hello::{self, Described, Load, Refused},
+    landlock,
     sandbox::{self, Phase},
     trap,
 };
@@ -97,12 +98,14 @@ fn first(reader: &mut FrameReader<Socket>) -> Load {
     hello::decode(&frame.payload).unwrap_or_else(|error| confused(&error.to_string()))
 }
 
-/// Everything up to the first call. Threads that will serve are started before
-/// the first filter, because none may be started after it.
+/// Everything up to the first call. Threads that will serve are started after
+/// the rules about files, which they inherit, and before the first filter,
+/// because none may be started after it.
 fn prepare(load: &Load, go: &Arc<OnceLock<Service>>) -> Result<(AdapterModuleRef, u64), Refused> {
     let refused = |stage, text: String| Refused { stage, text };
     let locked = |text: String| refused(Stage::Load, format!("the child cannot be locked: {text}"));
     limit(load).map_err(|error| locked(error.to_string()))?;
+    landlock::allow_only_libraries(&load.copy).map_err(|error| locked(error.to_string()))?;
     start_threads(load.threads, go).map_err(|error| locked(error.to_string()))?;
     trap::install().map_err(|error| locked(error.to_string()))?;
     sandbox::enter(Phase::Loading).map_err(locked)?;

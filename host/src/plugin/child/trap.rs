@@ -1,10 +1,10 @@
 //! The last words of a child whose adapter asked the kernel for too much.
 //!
 //! Owns the handler of the signal that a forbidden system call raises, and the
-//! ways to leave a child without running anybody's exit code; with the loader,
-//! the only `unsafe` of the host. Deliberately gives the number and no name:
-//! inside a signal handler almost nothing is safe, so the gateway looks the
-//! name up ([`read`]). Invariant: a forbidden call never returns.
+//! way to leave a child without running anybody's exit code. Deliberately gives
+//! the number and no name: inside a signal handler almost nothing is safe, so
+//! the gateway looks the name up ([`read`]). Invariant: a forbidden call never
+//! returns.
 
 use std::{io, mem, ptr};
 

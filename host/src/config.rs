@@ -205,6 +205,7 @@ impl Reading<'_> {
     fn main(&mut self, path: &Path) -> Result<CheckedFile<Main>, LoadError> {
         self.seen.note(path);
         if let (Some(before), true) = (self.before, self.unsettled.contains(path)) {
+            self.say_unread(path);
             return Ok(before.main.clone());
         }
         let text = match read_whole(path) {
@@ -268,6 +269,18 @@ impl Reading<'_> {
         providers.extend(missing.map(|(file, known)| (file.clone(), known.clone())));
     }
 
+    /// Says that a file stands there and was not read.
+    fn say_unread(&mut self, path: &Path) {
+        if path.exists() {
+            let problem = "is still being written to, and was not read".to_owned();
+            let right = "it is read as soon as it is closed";
+            self.problems.push(ConfigError {
+                severity: Severity::Warning,
+                ..problem_of(path, problem, right)
+            });
+        }
+    }
+
     /// What one file says, or what it said when it was last right.
     fn provider(
         &mut self,
@@ -275,6 +288,7 @@ impl Reading<'_> {
         known: Option<&CheckedFile<Provider>>,
     ) -> Option<CheckedFile<Provider>> {
         if self.before.is_some() && self.unsettled.contains(file) {
+            self.say_unread(file);
             return known.cloned();
         }
         let text = match read_whole(file) {

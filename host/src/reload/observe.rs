@@ -25,6 +25,8 @@ pub(super) struct Observer {
     last: Scan,
     settle: Settle,
     looked: Instant,
+    /// What the last look took.
+    took: Duration,
 }
 
 impl Observer {
@@ -36,6 +38,7 @@ impl Observer {
             last: Scan::before(seen),
             settle: Settle::default(),
             looked: Instant::now(),
+            took: Duration::ZERO,
         }
     }
 
@@ -70,6 +73,7 @@ impl Observer {
         }
         self.last = scan;
         self.looked = now;
+        self.took = now.elapsed();
     }
 
     /// The files that are finished.
@@ -93,9 +97,10 @@ impl Observer {
         self.settle.wake_at(now).map_or(poll, |at| at.min(poll))
     }
 
-    /// When to look after something was heard: at once, but not all the time.
+    /// When to look after something was heard: soon, but not all the time,
+    /// even in a folder so full that a look takes long.
     pub(super) fn stirred_at(&self) -> Instant {
-        self.looked + BREATH
+        self.looked + BREATH.max(self.took * 10).min(POLL)
     }
 
     /// Takes note of what was heard of files; gives those of which enough was.
@@ -133,5 +138,5 @@ impl Observer {
 
 /// Between two looks when nothing is heard.
 const POLL: Duration = Duration::from_secs(1);
-/// Between two looks however much is heard.
+/// Between two looks at least, however much is heard.
 const BREATH: Duration = Duration::from_millis(10);

@@ -67,9 +67,13 @@ impl CallKind {
     }
 }
 
-/// Sees every call of every adapter when it is over: for metrics.
+/// Sees every call of every adapter when it is over, and every fault: for
+/// metrics. Called on the calling thread, so it must be quick.
 pub trait CallObserver: Send + Sync {
-    /// Called on the calling thread, so it must be quick.
+    /// A fault was counted, whether its call told of it or it showed later.
+    fn faulted(&self, provider: &ProviderId, kind: FaultKind);
+
+    /// A call is over.
     fn finished(
         &self,
         provider: &ProviderId,
@@ -268,6 +272,9 @@ impl Guarded {
         let brought = health.count(fault, session, now, tolerance);
         let (provider, generation) = (self.generation.provider(), self.generation.number());
         tracing::warn!(%provider, generation, %session, %fault, "adapter fault");
+        if let Some(observer) = &self.watch.observer {
+            observer.faulted(provider, fault.kind);
+        }
         if brought {
             tracing::error!(
                 %provider,

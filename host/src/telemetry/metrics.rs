@@ -238,6 +238,10 @@ impl Metrics {
 
 /// The adapters' calls are counted where the guard sees them.
 impl CallObserver for Metrics {
+    fn faulted(&self, provider: &ProviderId, kind: FaultKind) {
+        self.provider_faulted(provider, kind);
+    }
+
     fn finished(
         &self,
         provider: &ProviderId,
@@ -250,9 +254,6 @@ impl CallObserver for Metrics {
             outcome: fault.map_or("ok", FaultKind::as_str),
         };
         self.0.adapter_calls.with(provider, labels, increment);
-        if let Some(fault) = fault {
-            self.provider_faulted(provider, fault);
-        }
         self.0.adapter_seconds.observe(took.as_secs_f64());
     }
 }

@@ -138,12 +138,8 @@ impl Metrics {
             .with(provider, Cause { cause }, increment);
     }
 
-    /// An adapter did what it must not, in a call or between calls. Calls that
-    /// end with a fault are counted by [`CallObserver`] and need no second
-    /// word.
-    ///
-    /// [`CallObserver`]: crate::plugin::CallObserver
-    pub fn provider_faulted(&self, provider: &ProviderId, kind: FaultKind) {
+    /// An adapter did what it must not, in a call or found out after it.
+    pub(super) fn provider_faulted(&self, provider: &ProviderId, kind: FaultKind) {
         let kind = kind.as_str();
         self.0
             .plugins

@@ -79,7 +79,8 @@ fn all_series_of_a_removed_provider_end() {
         metrics.callback_answered(&provider, "accepted");
         metrics.dead_letter(&provider, "call");
         let took = Duration::from_micros(5);
-        metrics.finished(&provider, CallKind::Handle, took, Some(FaultKind::Panic));
+        metrics.finished(&provider, CallKind::Handle, took, None);
+        metrics.faulted(&provider, FaultKind::Panic);
     }
     stand(
         &metrics,
@@ -105,16 +106,18 @@ fn what_is_counted_before_the_first_look_stays() {
 }
 
 #[test]
-fn a_fault_in_a_call_is_a_fault_of_its_provider() {
+fn a_fault_counts_once_whether_its_call_told_of_it_or_not() {
     let metrics = Metrics::new();
     let provider = ProviderId::from("zhichi");
     let took = Duration::from_micros(5);
     metrics.finished(&provider, CallKind::Handle, took, Some(FaultKind::Panic));
-    metrics.finished(&provider, CallKind::Handle, took, None);
-    metrics.provider_faulted(&provider, FaultKind::Panic);
+    metrics.faulted(&provider, FaultKind::Panic);
+    metrics.faulted(&provider, FaultKind::Illegal);
     let page = metrics.render();
-    let line = "kefu_provider_faults_total{provider=\"zhichi\",kind=\"panic\"} 2\n";
-    assert!(page.contains(line), "{page}");
+    for kind in ["panic", "illegal"] {
+        let line = format!("kefu_provider_faults_total{{provider=\"zhichi\",kind=\"{kind}\"}} 1\n");
+        assert!(page.contains(&line), "{page}");
+    }
 }
 
 #[test]

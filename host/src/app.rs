@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use self::{
     live::Running,
     operations::Overview,
-    providers::Counted,
+    providers::{Counted, StatesIn},
     wiring::{FromSessions, Links},
 };
 use crate::{
@@ -80,7 +80,7 @@ impl App {
             &public_url,
             config.main.media.url_ttl,
         )?;
-        let registry = open_providers(&config, &metrics).await?;
+        let registry = open_providers(&config, &store, &metrics).await?;
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
             store: Arc::clone(&store),
@@ -192,11 +192,16 @@ impl App {
 }
 
 /// The plug-in runtime with every provider that could be brought up.
-async fn open_providers(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<Registry>> {
+async fn open_providers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<Registry>> {
     let registry = providers::runtime(config)
         .context("cannot start the thread that starts child processes")?
         .with_child_observer(Arc::new(Counted(metrics.clone())))
-        .with_observer(Arc::new(metrics.clone()));
+        .with_observer(Arc::new(metrics.clone()))
+        .with_states(Arc::new(StatesIn(Arc::clone(store))));
     let config = config.clone();
     let opening = tokio::task::spawn_blocking(move || {
         providers::bring_up_all(&registry, &config);

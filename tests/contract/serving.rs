@@ -56,7 +56,7 @@ impl Place {
                 within: Duration::from_secs(3_600),
             },
         };
-        let registry = Registry::new(&plugins).with_tolerance(tolerance);
+        let registry = Registry::new(&plugins, Duration::from_secs(30)).with_tolerance(tolerance);
         Self { dir, registry }
     }
 
@@ -200,7 +200,7 @@ fn only_a_few_old_generations_are_retained() {
             .expect("it comes up");
     }
     let slot = place.registry.slot(&"vendor".into()).expect("declared");
-    let retained: Vec<_> = slot.retained().iter().map(|old| old.number()).collect();
+    let retained: Vec<_> = slot.retained().iter().map(|old| old.number).collect();
     assert_eq!(retained, [10, 9, 8, 7]);
 }
 

@@ -27,6 +27,7 @@ impl Target for Running {
             .configure(&main.plugins, main.limits.call_timeout);
         self.media.set_url_ttl(main.media.url_ttl);
         telemetry::change_level(main.log.level);
+        telemetry::change_level(main.log.level);
     }
 
     fn serving(&self, provider: &ProviderId) -> Option<String> {

@@ -4,16 +4,17 @@
 //! processes, numbers, stored states. Invariant: a provider that cannot be
 //! brought up is listed with its reason and keeps no other waiting.
 
-use std::{io, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use kefu_core::config::Config;
 use kefu_plugin_api::ids::ProviderId;
 
 use crate::{
     plugin::{
-        Registry,
+        Registry, StoredState, StoredStates,
         child::{ChildObserver, Death, Nursery},
     },
+    store::Store,
     telemetry::Metrics,
 };
 
@@ -52,6 +53,25 @@ pub fn bring_up_all(registry: &Registry, config: &Config) {
 
 /// Calls that one child process takes at the same time; more wait.
 const CALLS_IN_A_CHILD: usize = 4;
+
+/// The store, as the plug-in runtime sees it.
+pub(super) struct StatesIn(pub(super) Arc<dyn Store>);
+
+impl StoredStates for StatesIn {
+    fn sample(&self, provider: &ProviderId, most: usize) -> Result<Vec<StoredState>, String> {
+        let states = self
+            .0
+            .states(provider, most)
+            .map_err(|error| error.to_string())?;
+        Ok(states
+            .into_iter()
+            .map(|stored| StoredState {
+                version: stored.version,
+                bytes: stored.state,
+            })
+            .collect())
+    }
+}
 
 /// The numbers, as children see them.
 pub(super) struct Counted(pub(super) Metrics);

@@ -19,7 +19,10 @@ cargo xtask demo [--headless]
     where to look, and stops all of it on Ctrl-C. --headless opens no browser.
 cargo xtask build
     Builds the gateway, the simulators and the plug-ins that tests need; the
-    last line of output is JSON with their paths.";
+    last line of output is JSON with their paths.
+cargo xtask golden
+    Builds the plug-ins that later builds are held to, where there are none for
+    this platform yet: see tests/fixtures/golden/README.md.";
 
 /// A command.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) enum Command {
     },
     /// `build`.
     Build,
+    /// `golden`.
+    Golden,
     /// No command, or a question for help.
     Help,
 }
@@ -80,10 +85,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
         "bench" => Command::Bench(BenchOptions::default()),
         "demo" => Command::Demo { headless: false },
         "build" => Command::Build,
+        "golden" => Command::Golden,
         "help" | "-h" | "--help" => return Ok(Command::Help),
         other => {
             return Err(format!(
-                "no command {other:?}; there are test, soak, bench, demo and build"
+                "no command {other:?}; there are test, soak, bench, demo, build and golden"
             ));
         }
     };

@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask test`, `soak`, `bench`, `demo`,
-//! `build`.
+//! `build`, `golden`.
 //!
 //! Owns the order of the checks, the rules about dependencies, and the demo.
 //! It deliberately holds no test: it runs cargo, and what cargo runs is in the
@@ -10,6 +10,7 @@ mod args;
 mod bench;
 mod cargo;
 mod demo;
+mod golden;
 mod products;
 mod rules;
 mod soak;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Demo { headless }) => demo::run(headless),
         Ok(Command::Build) => products::print_built(),
+        Ok(Command::Golden) => golden::build(),
         Err(wrong) => Err(anyhow::anyhow!("{wrong}\n\n{}", args::HELP)),
     };
     match outcome {

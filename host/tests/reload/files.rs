@@ -42,8 +42,8 @@ fn a_file_deleted_and_made_again_is_live_once_and_never_missing() {
     for name in ["config/adapters/a.so", "config/providers/a.toml"] {
         fs::remove_file(bench.path(name)).unwrap();
     }
-    // Half the time that a file may be gone.
-    sleep(Duration::from_millis(400));
+    // A fraction of the time that a file may be gone.
+    sleep(Duration::from_millis(200));
     bench.write("config/adapters/a.so", "second END");
     bench.write("config/providers/a.toml", &toml("a", ""));
     bench.until_served("a", "second END");

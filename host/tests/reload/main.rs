@@ -11,3 +11,4 @@ mod commands;
 mod configuration;
 mod files;
 mod folders;
+mod random;

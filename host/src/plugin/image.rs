@@ -85,7 +85,7 @@ impl Image {
     /// # Errors
     /// What is in the way of writing it.
     pub fn keep(&self, copies: &Path) -> Result<PathBuf, LoadError> {
-        let copy = copies.join(format!("{}.so", self.sha256));
+        let copy = copy_of(copies, &self.sha256);
         let kept = match self.is_kept(&copy) {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => self.write(copies, &copy),
@@ -133,6 +133,11 @@ impl Image {
         }
         written
     }
+}
+
+/// Where the private copy of this content is kept.
+pub(super) fn copy_of(copies: &Path, sha256: &str) -> PathBuf {
+    copies.join(format!("{sha256}.so"))
 }
 
 /// The hash of bytes, as it is written everywhere.

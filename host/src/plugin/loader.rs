@@ -27,7 +27,7 @@ use kefu_plugin_api::{
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::{About, Image, LoadError, Refusal};
+use super::{About, Image, LoadError, Refusal, image};
 
 /// Loads plug-ins by way of private copies in one folder.
 #[derive(Clone, Debug)]
@@ -83,6 +83,11 @@ impl Loader {
     /// The folder of the private copies.
     pub fn copies(&self) -> &Path {
         &self.copies
+    }
+
+    /// Where the private copy of this content is kept.
+    pub fn copy_of(&self, sha256: &str) -> PathBuf {
+        image::copy_of(&self.copies, sha256)
     }
 
     /// Whether these bytes run in this process already.

@@ -202,7 +202,8 @@ impl Registry {
             settings: kept.provider.settings.clone(),
             ..Provider::clone(&today)
         });
-        let (file, sha256) = (kept.about.copy().to_owned(), kept.about.sha256());
+        let sha256 = kept.about.sha256();
+        let file = self.loader.copy_of(sha256);
         let done = self.run(&slot, &provider, file, Some(sha256), Swap::GoBack);
         if let Err(error) = &done {
             slot.note(error);

@@ -3,5 +3,8 @@
 mod child;
 mod conformance;
 mod dependencies;
+mod evolution;
+mod golden;
+mod isolated;
 mod loading;
 mod serving;

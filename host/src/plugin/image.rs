@@ -65,6 +65,16 @@ impl Image {
         })
     }
 
+    /// One of any bytes, for tests of what does not run them.
+    #[cfg(test)]
+    pub(super) fn unchecked(file: impl Into<PathBuf>, bytes: &[u8]) -> Self {
+        Self {
+            file: file.into(),
+            bytes: bytes.to_vec(),
+            sha256: sha256(bytes),
+        }
+    }
+
     /// The operator's file.
     pub fn file(&self) -> &Path {
         &self.file
@@ -197,11 +207,7 @@ mod tests {
     use super::*;
 
     fn image(bytes: &[u8]) -> Image {
-        Image {
-            file: "plugin.so".into(),
-            bytes: bytes.to_vec(),
-            sha256: sha256(bytes),
-        }
+        Image::unchecked("plugin.so", bytes)
     }
 
     #[test]

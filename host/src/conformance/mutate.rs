@@ -117,7 +117,17 @@ fn odd_text(random: &mut Random, text: &str, words: &[String]) -> String {
         "\r\nx-injected: 1",
         "\"}],{\"",
     ];
-    match random.below(6) {
+    // Where a text came from somewhere else than expected.
+    const CHARACTERS: [char; 8] = [
+        '\0', '\u{feff}', '\u{202e}', '\u{2028}', '\u{7f}', '\u{fffd}', '\'', '👋',
+    ];
+    match random.below(8) {
+        6 | 7 => {
+            let at = random.below(text.chars().count() + 1);
+            let odd = CHARACTERS[random.below(CHARACTERS.len())];
+            let (front, back) = (text.chars().take(at), text.chars().skip(at));
+            front.chain([odd]).chain(back).collect()
+        }
         0 => TEXTS[random.below(TEXTS.len())].to_owned(),
         1 => random.pick(words).cloned().unwrap_or_default(),
         2 if random.one_in(4) => "好".repeat(random.below(LONG)),

@@ -94,7 +94,7 @@ impl Lie {
 
     fn message(self, message: &Message, state: &mut State) -> Option<Vec<Effect>> {
         let text = message.content.to_text();
-        let odd = || text.contains(['\0', '\u{feff}', '\u{202e}']);
+        let odd = || text.contains(['\0', '\u{feff}', '\u{202e}', '\u{fffd}']);
         let calls = |request: HttpRequest| {
             let call = Call::new(message.id.as_str(), request);
             Some(vec![call.carrying(message.id.clone()).into()])

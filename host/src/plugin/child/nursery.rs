@@ -361,6 +361,8 @@ impl Starting {
             Ok(Some(frame)) => return Ok(frame),
             Ok(None) => None,
             Err(FrameError::Read(error)) if timed_out(&error) => return Err(too_slow),
+            // Reset instead of ended, if it left something unread.
+            Err(FrameError::Read(_)) => None,
             Err(error) => Some(error),
         };
         // It has most likely ended, and its own end says more.
@@ -368,7 +370,10 @@ impl Starting {
             let death = Death::clone(&death);
             return Err(ChildError::Died { stage, death });
         }
-        let found = error.map_or_else(|| "the end".into(), |error| error.to_string());
+        let found = error.map_or_else(
+            || "expected a report of its progress, found the end".into(),
+            |error| error.to_string(),
+        );
         Err(self.garbage(stage, found))
     }
 

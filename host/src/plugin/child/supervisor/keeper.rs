@@ -32,8 +32,25 @@ struct State {
     restarts: u64,
     last_restart: Option<Duration>,
     last_death: Option<String>,
-    /// When children died lately.
-    deaths: VecDeque<Instant>,
+    lately: Lately,
+}
+
+/// When children ended lately.
+#[derive(Default)]
+struct Lately(VecDeque<Instant>);
+
+impl Lately {
+    /// One more end. If there were too many: how many, and how long nothing
+    /// should be started.
+    fn note(&mut self, now: Instant) -> Option<(usize, Duration)> {
+        self.0.push_back(now);
+        let is_past = |at: &Instant| now.duration_since(*at) > FREQUENT.1;
+        while self.0.front().is_some_and(is_past) {
+            self.0.pop_front();
+        }
+        let ends = self.0.len();
+        (ends > FREQUENT.0).then(|| (ends, backoff(ends - FREQUENT.0)))
+    }
 }
 
 /// A time without a start.
@@ -75,7 +92,7 @@ impl Keeper {
                 restarts: 0,
                 last_restart: None,
                 last_death: None,
-                deaths: VecDeque::new(),
+                lately: Lately::default(),
             }),
             changed: Condvar::new(),
         }
@@ -174,18 +191,12 @@ impl Keeper {
             return None;
         }
         state.last_death = Some(death.to_string());
-        state.deaths.push_back(now);
-        while state
-            .deaths
-            .front()
-            .is_some_and(|at| now.duration_since(*at) > FREQUENT.1)
-        {
-            state.deaths.pop_front();
-        }
-        let (ends, within) = (state.deaths.len(), FREQUENT.1.as_secs());
-        let rest = (ends > FREQUENT.0).then(|| Rest {
-            time: backoff(ends - FREQUENT.0),
-            why: format!("{ends} of its processes ended within {within} s, the last: {death}"),
+        let rest = state.lately.note(now).map(|(ends, time)| Rest {
+            time,
+            why: format!(
+                "{ends} of its processes ended within {} s, the last: {death}",
+                FREQUENT.1.as_secs()
+            ),
         });
         state.now = Now::Starting(None);
         drop(state);
@@ -317,6 +328,25 @@ mod tests {
             let rest = backoff(failures).as_millis();
             let (least, most) = (expected * 3 / 4, expected * 5 / 4);
             assert!((least..=most).contains(&rest), "{failures}: {rest}");
+        }
+    }
+    #[test]
+    fn many_ends_in_a_short_time_bring_longer_and_longer_rests() {
+        let (mut lately, start) = (Lately::default(), Instant::now());
+        let rests: Vec<_> = (0..24).map(|_| lately.note(start)).collect();
+        assert!(rests[..20].iter().all(Option::is_none));
+        let (ends, longest) = rests[23].expect("a rest");
+        assert_eq!(ends, 24);
+        assert!(longest > rests[20].expect("a rest").1);
+        let later = start + FREQUENT.1 + Duration::from_secs(1);
+        assert_eq!(lately.note(later), None);
+    }
+
+    #[test]
+    fn ends_far_apart_bring_no_rest() {
+        let (mut lately, start) = (Lately::default(), Instant::now());
+        for second in 0..100 {
+            assert_eq!(lately.note(start + Duration::from_secs(second)), None);
         }
     }
 }

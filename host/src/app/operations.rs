@@ -161,7 +161,9 @@ fn told(answer: Result<Report, ReloadError>) -> Result<Value, Problem> {
     answer
         .map(|report| json!(report))
         .map_err(|error| match error {
-            ReloadError::Stopping => Problem::new(Slug::Overloaded, error.to_string()),
+            ReloadError::Stopping | ReloadError::Broken => {
+                Problem::new(Slug::Overloaded, error.to_string())
+            }
             ReloadError::NoSuchProvider(_) | ReloadError::NotRetained(_) => {
                 Problem::new(Slug::NotFound, error.to_string())
             }

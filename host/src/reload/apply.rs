@@ -62,6 +62,11 @@ pub enum ReloadError {
     /// The gateway stops.
     #[error("the gateway is stopping, so nothing is reloaded any more")]
     Stopping,
+    /// The gateway's own code panicked on the way.
+    #[error(
+        "the reload came to no end; what it had not changed yet stays in force, and the log has the place"
+    )]
+    Broken,
     /// No file describes such a provider.
     #[error("no valid file in providers/ describes a provider `{0}`")]
     NoSuchProvider(ProviderId),

@@ -7,6 +7,7 @@
 
 use std::{
     fmt, io,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -187,12 +188,9 @@ impl Worker {
         loop {
             let now = Instant::now();
             if now >= self.look_at || now >= self.observer.wake_at(now) {
-                self.observer.look(now);
-                self.look_at = self.observer.wake_at(now);
-                if let Some(settled) = self.observer.take(now) {
-                    self.reload(&Cause::Files, &settled, now);
-                    self.look_at = self.observer.stirred_at();
-                }
+                self.look_at = now + PAUSE;
+                // What was wrong is in the log.
+                let _ = self.guarded(|worker| worker.look(now));
                 continue;
             }
             let until = self.look_at.min(self.observer.wake_at(now));
@@ -206,7 +204,8 @@ impl Worker {
                     asked,
                     answer,
                 }) => {
-                    let done = self.command(&cause, asked);
+                    let done = self.guarded(|worker| worker.command(&cause, asked));
+                    let done = done.flatten();
                     match answer {
                         // Who does not wait any more has no use for it.
                         Some(answer) => drop(answer.send(done)),
@@ -215,6 +214,18 @@ impl Worker {
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Looks, and reloads what is finished.
+    fn look(&mut self, now: Instant) {
+        self.observer.look(now);
+        self.look_at = self.observer.wake_at(now);
+        if let Some(settled) = self.observer.take(now) {
+            self.look_at = self.observer.stirred_at();
+            if let Err(error) = self.apply(&Cause::Files, &settled, now) {
+                tracing::error!(%error, "changed files were not looked at");
             }
         }
     }
@@ -231,6 +242,14 @@ impl Worker {
         }
         let settled = self.wait_for_files();
         self.apply(cause, &settled, asked)
+    }
+
+    /// Looks and does, unless it panics: the thread is needed for the next one.
+    fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Result<T, ReloadError> {
+        panic::catch_unwind(AssertUnwindSafe(|| act(self))).map_err(|_| {
+            tracing::error!("a reload panicked; the next one is made all the same");
+            ReloadError::Broken
+        })
     }
 
     /// Lets files that are being written come to their end, within reason.
@@ -252,12 +271,6 @@ impl Worker {
         }
     }
 
-    fn reload(&mut self, cause: &Cause, settled: &Settled, asked: Instant) {
-        if let Err(error) = self.apply(cause, settled, asked) {
-            tracing::error!(%error, "changed files were not looked at");
-        }
-    }
-
     fn apply(&mut self, cause: &Cause, settled: &Settled, asked: Instant) -> Answer {
         let unsettled = self.observer.unsettled();
         let found = Found {
@@ -276,5 +289,7 @@ impl Worker {
 
 /// How long a command waits for files that are being written.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Before the next look where one came to no end.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The least time between two looks while it waits.
 const BREATH: Duration = Duration::from_millis(5);

@@ -115,7 +115,19 @@ impl Settle {
             .map(Pending::due)
             .filter(|due| *due <= now)
             .min()?;
-        let soon = |pending: &Pending| pending.is_complete() && pending.due() > now;
+        // A folder takes its files along one by one.
+        let leaving = self
+            .files
+            .values()
+            .any(|pending| pending.state == State::Gone && pending.due() <= now);
+        let soon = |pending: &Pending| {
+            let counts = match pending.state {
+                State::Closed | State::Placed => true,
+                State::Gone => leaving && pending.due() <= now + TOGETHER,
+                State::Open => false,
+            };
+            counts && pending.due() > now
+        };
         if now < oldest + TOGETHER && self.files.values().any(soon) {
             return None;
         }
@@ -138,10 +150,6 @@ impl Settle {
 }
 
 impl Pending {
-    fn is_complete(&self) -> bool {
-        matches!(self.state, State::Closed | State::Placed)
-    }
-
     fn due(&self) -> Instant {
         let quiet = match self.state {
             State::Open | State::Gone => return self.last + SILENCE,

@@ -244,6 +244,7 @@ impl Recording {
 impl Target for Recording {
     fn configure(&self, main: &Main) {
         self.lock().mains.push(main.clone());
+        assert!(main.limits.visitor_burst != 13, "as the test asked");
     }
 
     fn serving(&self, provider: &ProviderId) -> Option<String> {

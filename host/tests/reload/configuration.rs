@@ -199,6 +199,22 @@ fn a_panic_for_one_provider_stops_no_other() {
 }
 
 #[test]
+fn a_panic_in_the_middle_leaves_the_next_reload_possible() {
+    let bench = Bench::watching(&["a"]);
+    let unlucky = format!("{MAIN}[limits]\nvisitor_burst = 13\n");
+    bench.put("config/kefu.toml", &unlucky);
+    bench.until("the panic", || bench.target.lock().mains.len() == 1);
+    let error = bench
+        .reloader()
+        .reload_now(kefu_gateway::reload::Cause::Admin);
+    assert_eq!(error, Err(kefu_gateway::reload::ReloadError::Broken));
+    bench.put("config/kefu.toml", &unlucky.replace("13", "14"));
+    bench.until("the next change", || {
+        bench.config.load().main.limits.visitor_burst == 14
+    });
+}
+
+#[test]
 fn a_secret_in_a_file_of_its_own_is_changed_with_that_file() {
     let bench = Bench::with(&[]);
     bench.write("config/secret", "the-first-secret\n");

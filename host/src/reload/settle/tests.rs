@@ -126,6 +126,25 @@ fn a_file_that_stays_away_is_gone() {
 }
 
 #[test]
+fn files_that_go_together_are_gone_together() {
+    let mut it = Bench::new();
+    it.at(0, "a", Hint::Gone);
+    it.at(30, "b", Hint::Gone);
+    it.at(700, "c", Hint::Gone);
+    assert_eq!(it.taken(1_000), None);
+    assert_eq!(it.taken(1_030), some(&["a", "b"]));
+    assert_eq!(it.taken(1_700), some(&["c"]));
+}
+
+#[test]
+fn a_closed_file_does_not_wait_for_one_that_may_come_back() {
+    let mut it = Bench::new();
+    it.at(0, "a", Hint::Gone);
+    it.at(900, "b", Hint::Placed);
+    assert_eq!(it.taken(950), some(&["b"]));
+}
+
+#[test]
 fn asking_again_when_told_to_finds_everything() {
     let mut it = Bench::new();
     assert_eq!(it.settle.wake_at(it.moment(0)), None);

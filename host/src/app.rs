@@ -10,11 +10,16 @@ mod operations;
 pub mod providers;
 mod wiring;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use kefu_core::config::{Config, StoreUrl};
+use kefu_plugin_api::ids::ProviderId;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use self::{
@@ -141,7 +146,7 @@ impl App {
             )),
             tokio::spawn(edge::serve(admin, operators, limits, metrics, shutdown)),
         ];
-        let housekeeping = tokio::spawn(keep_house(engine.clone()));
+        let housekeeping = tokio::spawn(keep_house(engine.clone(), delivery.clone()));
         Ok(Self {
             engine,
             delivery,
@@ -245,12 +250,15 @@ fn take_up(engine: &Engine, delivery: &Delivery) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is done now and then: counting, and forgetting what has lapsed.
-async fn keep_house(engine: Engine) {
+/// What is done now and then: counting, ending what drains, and forgetting what
+/// has lapsed.
+async fn keep_house(engine: Engine, delivery: Delivery) {
     let mut every = tokio::time::interval(COUNT_EVERY);
     for round in 0_u64.. {
         every.tick().await;
         engine.count();
+        let is_sent = |provider: &ProviderId| delivery.status(provider).entries == 0;
+        engine.drain(Instant::now(), is_sent).await;
         if round % SWEEP_EVERY_ROUNDS == 0 {
             engine.sweep();
         }

@@ -378,3 +378,6 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -5,6 +5,7 @@
 //! it its turn, `settling` ends calls.
 
 mod callbacks;
+mod draining;
 mod inbox;
 mod opening;
 mod settling;
@@ -30,7 +31,7 @@ use kefu_core::{
 use kefu_plugin_api::ids::{ProviderId, SessionId};
 use tokio::sync::oneshot;
 
-use self::{callbacks::Waiting, inbox::Inbox};
+use self::{callbacks::Waiting, draining::Orphans, inbox::Inbox};
 use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
     dispatcher::{Dispatcher, QueueFull},
@@ -72,6 +73,7 @@ pub(super) struct Shared {
     pub(super) stopped: AtomicBool,
     inbox: Inbox,
     callbacks: Waiting,
+    orphans: Orphans,
     public_url: String,
     carrier: OnceLock<Carrier>,
 }
@@ -124,6 +126,7 @@ impl Engine {
             stopped: AtomicBool::new(false),
             inbox: Inbox::default(),
             callbacks: Waiting::default(),
+            orphans: Orphans::default(),
             public_url,
             carrier: OnceLock::new(),
         });

@@ -33,3 +33,6 @@ pub use hub::{Signal, StoredEvent, Subscription};
 pub use request::{
     CallbackAnswer, EventPage, IdempotencyKey, OpenRequest, Opened, Replied, Settling, VisitorKey,
 };
+
+#[cfg(test)]
+mod tests;

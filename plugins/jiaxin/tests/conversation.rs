@@ -202,6 +202,24 @@ fn the_answer_to_a_foreign_call_is_ignored() {
 }
 
 #[test]
+fn what_a_vendor_tells_at_length_never_outgrows_the_state() {
+    let long = "好".repeat(100_000);
+    let mut desk = Script::in_robot();
+    let agent = json!({"id": long, "name": long, "portrait": long});
+    for data in [
+        json!({"result": "connected", "session_id": long, "agent": agent}),
+        json!({"result": "connected", "config": {"notice": {"text": long}}}),
+        json!({"result": "queued", "config": {"visitor_fields": [long]}}),
+    ] {
+        desk.take(&json!({"event": {"type": "human_requested"}}));
+        let reply = json!({"code": 0, "msg": "ok", "data": data});
+        desk.take(&json!({"answer": "session.to_human", "reply": reply}));
+        assert!(desk.harness.state_bytes().len() < 64 << 10, "{reply}");
+    }
+    assert_eq!(desk.harness.view.vendor_session.as_deref(), Some("S-1001"));
+}
+
+#[test]
 fn the_provider_itself_needs_nothing() {
     let desk = Script::new();
     let needed = desk

@@ -17,7 +17,7 @@ use crate::{
     state::State,
     translate::{Told, masked},
     webhooks::{ID_HEADER, Refusal, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER},
-    wire::Hook,
+    wire::{Hook, is_id},
 };
 
 /// An adapter for one flavour of SDP/1.
@@ -107,10 +107,7 @@ impl<F: Flavour> SdpAdapter<F> {
             ("session_id", hook.session_id.as_ref()),
         ];
         for (key, id) in ids {
-            let fits = |id: &str| {
-                (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-            };
-            if id.is_some_and(|id| !fits(id)) {
+            if id.is_some_and(|id| !is_id(id)) {
                 return Err(Reject::malformed(format!(
                     "`{key}` must be 1 to 128 visible ASCII characters"
                 )));

@@ -11,7 +11,7 @@ use crate::{
     conversation::Turn,
     flavour::Flavour,
     translate::{self, Told},
-    wire::{Left, Reply, Standing, code},
+    wire::{Left, Reply, Standing, code, is_id},
 };
 
 impl<F: Flavour> Turn<'_, F> {
@@ -67,8 +67,12 @@ impl<F: Flavour> Turn<'_, F> {
         match name.op {
             Op::Open => {
                 let mut standing: Standing = reply.data().map_err(shape)?;
-                if standing.session_id.is_none() || standing.mode.is_none() {
-                    return Err("data of the reply: `session_id` or `mode` is missing".to_owned());
+                let named = standing.session_id.as_deref().is_some_and(is_id);
+                if !named || standing.mode.is_none() {
+                    return Err(
+                        "data of the reply: `session_id` or `mode` is missing or no such thing"
+                            .to_owned(),
+                    );
                 }
                 // A callback may have overtaken the reply; what it said is newer.
                 if self.standing != SessionState::Opening {

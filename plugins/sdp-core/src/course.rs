@@ -10,7 +10,7 @@ use crate::{
     conversation::Turn,
     flavour::Flavour,
     translate::{self, Told},
-    wire::{Mode, Standing, Transferred},
+    wire::{Mode, Standing, Transferred, is_id},
 };
 
 impl<F: Flavour> Turn<'_, F> {
@@ -56,10 +56,11 @@ impl<F: Flavour> Turn<'_, F> {
     }
 
     /// Moves the session to where the vendor says it stands.
-    pub(crate) fn stand(&mut self, standing: Standing) {
+    pub(crate) fn stand(&mut self, mut standing: Standing) {
         if self.standing == SessionState::Ended {
             return;
         }
+        standing.agent = standing.agent.map(bounded);
         self.name(standing.session_id);
         if let Some(config) = standing.config {
             self.configure(config);
@@ -107,7 +108,7 @@ impl<F: Flavour> Turn<'_, F> {
 
     fn transfer(&mut self, transferred: Transferred) {
         self.name(transferred.new_session_id);
-        let agent = transferred.to_agent;
+        let agent = bounded(transferred.to_agent);
         self.move_to(Mode::Human, Some(agent.clone()));
         self.session.state.agent = Some(agent.clone());
         self.effects.push(Effect::Agent {
@@ -180,15 +181,31 @@ impl<F: Flavour> Turn<'_, F> {
     }
 
     fn name(&mut self, session_id: Option<String>) {
-        if let Some(id) = session_id.filter(|id| self.session.state.session_id.as_ref() != Some(id))
-        {
+        let known = self.session.state.session_id.as_ref();
+        let Some(id) = session_id.filter(|id| known != Some(id)) else {
+            return;
+        };
+        if is_id(&id) {
             self.session.state.session_id = Some(id.clone());
             self.effects.push(Effect::Name { vendor_session: id });
+        } else {
+            self.session
+                .note("a `session_id` that is no id of the protocol was ignored");
         }
     }
 
     fn configure(&mut self, newer: Config) {
-        self.session.state.config.take(newer);
+        let mut config = self.session.state.config.clone();
+        config.take(newer);
+        // It is remembered, and so is everything else in the same state.
+        let size = serde_json::to_vec(&config).map_or(usize::MAX, |json| json.len());
+        if size > CONFIG_BYTES {
+            self.session.note(format!(
+                "a config of {size} bytes was ignored: at most {CONFIG_BYTES}"
+            ));
+            return;
+        }
+        self.session.state.config = config;
         let config = self.config();
         let capabilities = Some(Box::new(config.capabilities(F::unlisted)));
         self.effects.push(Effect::Capabilities {
@@ -207,5 +224,18 @@ impl<F: Flavour> Turn<'_, F> {
 
     fn robot_name(&self) -> Option<String> {
         self.config().robot??.name
+    }
+}
+
+/// What is remembered of a config, in bytes of JSON.
+const CONFIG_BYTES: usize = 32 << 10;
+
+/// The agent with no more than can be remembered of one.
+fn bounded(agent: Agent) -> Agent {
+    let short = |text: String| text.chars().take(128).collect();
+    Agent {
+        id: agent.id.map(short),
+        name: agent.name.map(short),
+        portrait: agent.portrait.filter(|url| url.len() <= 2_048),
     }
 }

@@ -13,6 +13,11 @@ use serde_json::Value;
 
 use crate::config::{Config, Leave};
 
+/// Whether a text can be an id of the protocol.
+pub fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// A request to the vendor.
 #[derive(Debug, Serialize)]
 pub struct Request<'a, T> {

@@ -5,6 +5,8 @@
 //! Invariant: [`serve`] returns only when every connection has ended or its
 //! grace is over.
 
+mod patience;
+
 use std::{
     convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
 };
@@ -22,6 +24,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::patience::Patient;
 use super::{body::Body, respond};
 use crate::telemetry::Metrics;
 
@@ -182,7 +185,7 @@ async fn connection<H: Handler>(
         .header_read_timeout(limits.header_timeout)
         .max_header_size(max_header)
         .max_buf_size(max_header.max(MIN_BUFFER))
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(Patient::new(socket, WRITE_TIMEOUT)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -222,6 +225,8 @@ async fn after_accept_error(error: &std::io::Error) {
 
 /// The least that the HTTP library takes.
 const MIN_BUFFER: usize = 8 * 1024;
+/// How long a client may take nothing of what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

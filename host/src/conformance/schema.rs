@@ -121,7 +121,7 @@ impl<'a> Setting<'a> {
         ]
         .into_iter()
         .filter(|(name, _)| {
-            !types.contains(name) && !(*name == "integer" && types.contains(&"number"))
+            !types.contains(name) && (*name != "integer" || !types.contains(&"number"))
         })
         .map(|(_, value)| value)
         .collect()

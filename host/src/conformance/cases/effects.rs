@@ -130,7 +130,7 @@ fn in_provider_scope(bench: &Bench<'_>, adapter: &Adapter<'_>, verdict: &mut Ver
         let output = adapter.handle(&needed).unwrap_or_default();
         for effect in output.effects {
             if let Effect::Call { call } = effect {
-                for body in super::payloads(bench) {
+                for body in payloads(bench) {
                     let finished = corpus::answered(call.id.clone(), 200, &body);
                     inputs.push(corpus::provider_turn(finished));
                 }

@@ -106,7 +106,7 @@ impl<'a> Stage<'a> {
         standings: &[SessionState],
         event: &Event,
         keeps: impl Fn(&HandleInput, &HandleOutput) -> bool,
-    ) -> Result<(), Option<HandleInput>> {
+    ) -> Result<(), Option<Box<HandleInput>>> {
         let mut tried = None;
         for standing in standings {
             for base in self.turns.get(standing).into_iter().flatten() {
@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
                 {
                     return Ok(());
                 }
-                tried = Some(input);
+                tried = Some(Box::new(input));
             }
         }
         Err(tried)

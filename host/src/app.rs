@@ -20,7 +20,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use kefu_core::config::{Config, StoreUrl};
 use kefu_plugin_api::ids::ProviderId;
-use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 
 use self::{
     live::Running,
@@ -51,7 +51,7 @@ pub struct App {
     hang_up: JoinHandle<()>,
     public: SocketAddr,
     admin: SocketAddr,
-    grace: Duration,
+    limits: watch::Receiver<edge::Limits>,
 }
 
 impl App {
@@ -74,8 +74,8 @@ impl App {
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{public_address}"));
-        let limits = edge::Limits::from(&config.main.server.limits);
-        let grace = config.main.server.limits.shutdown_grace;
+        let (change_limits, limits) =
+            watch::channel(edge::Limits::from(&config.main.server.limits));
 
         let metrics = Metrics::new();
         let StoreUrl::Sqlite { path } = &config.main.store.url;
@@ -112,6 +112,7 @@ impl App {
             config: Arc::clone(&config),
             target: Arc::new(Running {
                 registry: Arc::clone(&registry),
+                limits: change_limits,
                 media: media.clone(),
             }),
             metrics: metrics.clone(),
@@ -144,7 +145,13 @@ impl App {
                 metrics.clone(),
                 shutdown.clone(),
             )),
-            tokio::spawn(edge::serve(admin, operators, limits, metrics, shutdown)),
+            tokio::spawn(edge::serve(
+                admin,
+                operators,
+                limits.clone(),
+                metrics,
+                shutdown,
+            )),
         ];
         let housekeeping = tokio::spawn(keep_house(engine.clone(), delivery.clone()));
         Ok(Self {
@@ -157,7 +164,7 @@ impl App {
             hang_up,
             public: public_address,
             admin: admin_address,
-            grace,
+            limits,
         })
     }
 
@@ -175,6 +182,7 @@ impl App {
     /// Whether everything ended in time; what did not goes on at the next
     /// start.
     pub async fn stop(self) -> bool {
+        let grace = self.limits.borrow().shutdown_grace;
         self.housekeeping.abort();
         self.hang_up.abort();
         self.shutdown.stop();
@@ -187,9 +195,8 @@ impl App {
             // logged and changes nothing now.
             let _ = listener.await;
         }
-        let delivered = self.delivery.stop(self.grace).await;
+        let delivered = self.delivery.stop(grace).await;
         let engine = self.engine;
-        let grace = self.grace;
         let settled = tokio::task::spawn_blocking(move || engine.stop(grace)).await;
         let reloaded = tokio::time::timeout(grace, reloaded).await;
         delivered && settled.is_ok() && reloaded.is_ok()

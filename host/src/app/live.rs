@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Instant};
 use kefu_core::config::{Main, Provider};
 use kefu_plugin_api::ids::ProviderId;
 
+use tokio::sync::watch;
+
 use crate::{
+    edge,
     media::Media,
     plugin::{BringUpError, BroughtUp, Registry},
     reload::{Failure, FailureKind, Live, Target, report::StageTook},
@@ -18,6 +21,7 @@ use crate::{
 /// The parts of a running gateway that changes reach.
 pub(super) struct Running {
     pub(super) registry: Arc<Registry>,
+    pub(super) limits: watch::Sender<edge::Limits>,
     pub(super) media: Media,
 }
 
@@ -25,6 +29,8 @@ impl Target for Running {
     fn configure(&self, main: &Main) {
         self.registry
             .configure(&main.plugins, main.limits.call_timeout);
+        self.limits
+            .send_replace(edge::Limits::from(&main.server.limits));
         self.media.set_url_ttl(main.media.url_ttl);
         telemetry::change_level(main.log.level);
         telemetry::change_level(main.log.level);

@@ -10,7 +10,10 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use sha2::{Digest, Sha256};
@@ -95,6 +98,11 @@ impl Image {
     /// # Errors
     /// What is in the way of writing it.
     pub fn keep(&self, copies: &Path) -> Result<PathBuf, LoadError> {
+        // Providers with the same plug-in come up side by side. A copy that was
+        // handed out must stay the very file that it is: a child may open that
+        // one and no other.
+        static KEEPING: Mutex<()> = Mutex::new(());
+        let _alone = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = copy_of(copies, &self.sha256);
         let kept = match self.is_kept(&copy) {
             Ok(true) => Ok(()),
@@ -236,6 +244,26 @@ mod tests {
         image.keep(dir.path()).expect("kept");
         assert_eq!(fs::read(&copy).expect("readable"), b"abc");
         assert_ne!(inode(&copy), first);
+    }
+
+    #[test]
+    fn a_copy_that_was_handed_out_is_not_replaced_by_others_who_keep_the_same() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let bytes = vec![7; 1 << 20];
+        let inodes: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
+            let keeping: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let copy = image(&bytes).keep(dir.path()).expect("kept");
+                        fs::metadata(copy).expect("a file").ino()
+                    })
+                })
+                .collect();
+            let inodes = keeping.into_iter().map(|kept| kept.join().expect("kept"));
+            inodes.collect()
+        });
+        assert_eq!(inodes.len(), 1);
     }
 
     #[test]

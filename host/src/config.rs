@@ -6,12 +6,12 @@
 //! reported and touches nobody else; read again, it leaves its provider as it
 //! was, and one that was read only in part counts as not read.
 
+mod open;
 mod stamp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -22,6 +22,7 @@ use kefu_core::config::{
 };
 use kefu_plugin_api::{Secret, ids::ProviderId};
 
+pub(crate) use open::open_regular;
 pub use stamp::{Fingerprint, Stamp};
 
 /// What was found on disk.
@@ -210,9 +211,9 @@ impl Reading<'_> {
         }
         let text = match read_whole(path) {
             Ok(Whole::Text(text)) => text,
-            Ok(Whole::Torn) => match self.before {
+            Ok(Whole::Torn(text)) => match self.before {
                 Some(before) => return Ok(before.main.clone()),
-                None => fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
+                None => text,
             },
             Err(source) => return Err(unreadable(path, source)),
         };
@@ -293,7 +294,7 @@ impl Reading<'_> {
         }
         let text = match read_whole(file) {
             Ok(Whole::Text(text)) => text,
-            Ok(Whole::Torn) => return known.cloned(),
+            Ok(Whole::Torn(_)) => return known.cloned(),
             Err(error) => {
                 if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() {
                     return None;
@@ -317,19 +318,18 @@ impl Reading<'_> {
 /// The whole text of a file, unless somebody wrote to it meanwhile.
 enum Whole {
     Text(String),
-    Torn,
+    Torn(String),
 }
 
 fn read_whole(path: &Path) -> io::Result<Whole> {
-    let mut file = File::open(path)?;
+    let file = open_regular(path)?;
     let before = Stamp::from(&file.metadata()?);
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    let text = open::read_text(&file)?;
     let after = Stamp::from(&file.metadata()?);
     Ok(if before == after {
         Whole::Text(text)
     } else {
-        Whole::Torn
+        Whole::Torn(text)
     })
 }
 
@@ -411,8 +411,8 @@ impl Recorder<'_> {
             return Ok(text.clone());
         }
         match (read_whole(path)?, before) {
-            (Whole::Text(text), _) | (Whole::Torn, Some(text)) => Ok(text),
-            (Whole::Torn, None) => Err(io::Error::other("it is being written to")),
+            (Whole::Text(text), _) | (Whole::Torn(_), Some(text)) => Ok(text),
+            (Whole::Torn(_), None) => Err(io::Error::other("it is being written to")),
         }
     }
 }

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LoadError, Refusal, elf};
 
+use crate::config::open_regular;
 /// The largest file that is taken for a plug-in.
 pub const MAX_SIZE: u64 = 256 << 20;
 
@@ -167,7 +168,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
-    // Opening a pipe would wait for a writer, so the kind is asked for first.
+    // For words of its own; that it is still a file is seen when it is opened.
     let kind = fs::metadata(file).map_err(unreadable)?.file_type();
     if !kind.is_file() {
         return Err(Refusal::NotAFile {
@@ -179,7 +180,7 @@ fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
         });
     }
     let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(unreadable)?;
+    let opened = open_regular(file).map_err(unreadable)?;
     let size = opened.metadata().map_err(unreadable)?.len();
     if size > limit {
         return Err(Refusal::TooLarge {

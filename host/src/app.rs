@@ -235,7 +235,10 @@ fn give_up_unfit(registry: &Registry, reloader: &Reloader) {
         reloader.request(Cause::RollBack {
             provider: unfit.provider,
             generation: None,
-            why: Why::Automatic(why),
+            why: Why::Automatic {
+                unfit: unfit.generation,
+                fault: why,
+            },
         });
     }));
 }

@@ -56,9 +56,14 @@ impl Target for Running {
         self.registry.retire(provider, until);
     }
 
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Live, Failure> {
+    fn roll_back(
+        &self,
+        provider: &ProviderId,
+        generation: Option<u64>,
+        unfit: Option<u64>,
+    ) -> Result<Live, Failure> {
         self.registry
-            .roll_back(provider, generation)
+            .roll_back(provider, generation, unfit)
             .map(live)
             .map_err(|error| failure(&error))
     }
@@ -85,7 +90,9 @@ fn live(up: BroughtUp) -> Live {
 
 fn failure(error: &BringUpError) -> Failure {
     let kind = match error {
-        BringUpError::NotRetained { .. } => FailureKind::NotRetained,
+        BringUpError::NotRetained { .. } | BringUpError::Replaced { .. } => {
+            FailureKind::NotRetained
+        }
         error if error.is_waiting() => FailureKind::Waiting,
         _ => FailureKind::Refused,
     };

@@ -7,8 +7,9 @@
 //! never again; a copy has the hash that its name says.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -19,8 +20,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{LoadError, Refusal, elf};
-
 use crate::config::open_regular;
+
 /// The largest file that is taken for a plug-in.
 pub const MAX_SIZE: u64 = 256 << 20;
 
@@ -105,10 +106,10 @@ impl Image {
         static KEEPING: Mutex<()> = Mutex::new(());
         let _alone = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = copy_of(copies, &self.sha256);
-        let kept = match self.is_kept(&copy) {
+        let kept = prepare(copies).and_then(|()| match self.is_kept(&copy) {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => self.write(copies, &copy),
-        };
+        });
         match kept {
             Ok(()) => Ok(copy),
             Err(error) => Err(LoadError {
@@ -133,7 +134,6 @@ impl Image {
     /// that is mapped already is left alone.
     fn write(&self, copies: &Path, copy: &Path) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        fs::create_dir_all(copies)?;
         let unique = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = copies.join(format!(".{}.{}.{unique}", self.sha256, std::process::id()));
         let written = (|| {
@@ -152,6 +152,28 @@ impl Image {
         }
         written
     }
+}
+
+/// Makes the folder of the copies, or judges the one that is there: whoever may
+/// write to it can put other code in the place of what was judged.
+fn prepare(copies: &Path) -> io::Result<()> {
+    if let Some(above) = copies.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(copies) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let folder = fs::metadata(copies)?;
+    let (owner, us) = (folder.uid(), rustix::process::geteuid().as_raw());
+    let others_write = folder.mode() & 0o022 != 0;
+    if owner == us && !others_write {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "expected a folder that only user {us} may write to, found one of user {owner} with mode {:03o}; make it so with chown and chmod 700",
+        folder.mode() & 0o777
+    )))
 }
 
 /// Where the private copy of this content is kept.
@@ -275,6 +297,21 @@ mod tests {
         let error = image(b"abc").keep(&blocked).expect_err("not a folder");
         assert!(matches!(error.refusal, Refusal::Copy { .. }), "{error}");
         assert!(error.to_string().contains("plugin.so"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_keeps_no_copies() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let copies = dir.path().join("copies");
+        image(b"abc").keep(&copies).expect("kept");
+        let mode = fs::metadata(&copies).expect("a folder").mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        fs::set_permissions(&copies, fs::Permissions::from_mode(0o770)).expect("changed");
+        let error = image(b"abc")
+            .keep(&copies)
+            .expect_err("the group may write");
+        assert!(error.to_string().contains("chmod 700"), "{error}");
     }
 
     #[test]

@@ -58,12 +58,18 @@ fn a_provider_goes_back_and_stays_there() {
         generation,
         why,
     };
-    let why = Why::Automatic("3 sessions faulted".to_owned());
+    let why = Why::Automatic {
+        unfit: 7,
+        fault: "3 sessions faulted".to_owned(),
+    };
     let report = bench.reloader().reload_now(back(None, why)).unwrap();
     assert_eq!(report.why.as_deref(), Some("3 sessions faulted"));
     assert_eq!(bench.served("a").as_deref(), Some("earlier END"));
     bench.fence();
-    assert_eq!(bench.target.calls(), ["roll back a to None"]);
+    assert_eq!(
+        bench.target.calls(),
+        ["roll back a to None, leaving Some(7)"]
+    );
     let error = bench.reloader().reload_now(back(Some(404), Why::Command));
     assert!(matches!(error, Err(ReloadError::NotRetained(_))));
     assert!(

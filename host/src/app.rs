@@ -34,7 +34,7 @@ use crate::{
     edge::{self, ShutdownTrigger},
     media::Media,
     plugin::Registry,
-    reload::{self, Cause, Reloader, Why},
+    reload::{self, Cause, Reloader, Why, signal::HangUp},
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -55,13 +55,14 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything that the configuration names.
+    /// Starts everything that the configuration names. SIGHUP is taken before
+    /// that: plug-ins may need long to open.
     ///
     /// # Errors
     /// The store cannot be opened, an address cannot be listened on, a thread
     /// cannot be started. A provider that cannot be brought up is no error: it
     /// is listed with its reason, and the others serve.
-    pub async fn start(loaded: Loaded) -> anyhow::Result<Self> {
+    pub async fn start(loaded: Loaded, hang_up: HangUp) -> anyhow::Result<Self> {
         let Loaded {
             config, sources, ..
         } = loaded;
@@ -118,7 +119,7 @@ impl App {
             metrics: metrics.clone(),
         })?;
         give_up_unfit(&registry, &reloader);
-        let hang_up = reload::signal::reload_on_hang_up(reloader.clone())?;
+        let hang_up = hang_up.reload(reloader.clone());
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
             config: Arc::clone(&config),
             store,

@@ -8,6 +8,7 @@
 mod live;
 mod operations;
 pub mod providers;
+mod threads;
 mod wiring;
 
 use std::{
@@ -20,7 +21,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use kefu_core::config::{Config, StoreUrl};
 use kefu_plugin_api::ids::ProviderId;
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle, time::timeout};
 
 use self::{
     live::Running,
@@ -187,20 +188,21 @@ impl App {
         self.housekeeping.abort();
         self.hang_up.abort();
         self.shutdown.stop();
-        let reloader = self.reloader;
+        let (engine, reloader) = (self.engine, self.reloader);
         // A reload under way may take as long as its stages; nothing waits
         // for it longer than for the rest.
-        let reloaded = tokio::task::spawn_blocking(move || reloader.stop());
+        let reloaded = threads::ended("stop reload", Box::new(move || reloader.stop()));
         for listener in self.listeners {
             // It ends by itself when the grace is over; a panic in it was
             // logged and changes nothing now.
             let _ = listener.await;
         }
         let delivered = self.delivery.stop(grace).await;
-        let engine = self.engine;
-        let settled = tokio::task::spawn_blocking(move || engine.stop(grace)).await;
-        let reloaded = tokio::time::timeout(grace, reloaded).await;
-        delivered && settled.is_ok() && reloaded.is_ok()
+        let settled = threads::ended("stop engine", Box::new(move || engine.stop(grace)));
+        // The engine looks at the time itself, and needs a moment beyond it.
+        let settled = timeout(grace + STOP_MARGIN, settled).await;
+        let reloaded = timeout(grace, reloaded).await;
+        delivered && settled == Ok(true) && reloaded == Ok(true)
     }
 }
 
@@ -276,6 +278,7 @@ async fn keep_house(engine: Engine, delivery: Delivery) {
     }
 }
 
+const STOP_MARGIN: Duration = Duration::from_secs(1);
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// Once an hour.
 const SWEEP_EVERY_ROUNDS: u64 = 720;

@@ -4,7 +4,7 @@
 //! Deliberately decides nothing. Invariant: what visitors and agents said is in
 //! no answer.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kefu_core::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     delivery::Delivery,
-    edge::{Operations, ProviderReport},
+    edge::{Commanded, Operations, ProviderReport},
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
     store::Store,
@@ -76,21 +76,22 @@ impl Operations for Overview {
         reports.iter().map(|report| json!(report)).collect()
     }
 
-    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem> {
-        let cause = match provider {
+    fn reload(&self, provider: Option<&ProviderId>) -> Commanded {
+        self.command(match provider {
             Some(id) => Cause::Provider { id: id.clone() },
             None => Cause::Admin,
-        };
-        told(self.reloader.reload_now(cause))
+        })
     }
 
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem> {
-        self.slot(provider)?;
-        told(self.reloader.reload_now(Cause::RollBack {
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Commanded {
+        if let Err(problem) = self.slot(provider) {
+            return Box::pin(ready(Err(problem)));
+        }
+        self.command(Cause::RollBack {
             provider: provider.clone(),
             generation,
             why: Why::Command,
-        }))
+        })
     }
 
     fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {
@@ -108,6 +109,11 @@ impl Operations for Overview {
 }
 
 impl Overview {
+    fn command(&self, cause: Cause) -> Commanded {
+        let answer = self.reloader.reload(cause);
+        Box::pin(async { told(answer.await) })
+    }
+
     fn slot(&self, provider: &ProviderId) -> Result<Arc<Slot>, Problem> {
         self.registry.slot(provider).ok_or_else(|| {
             Problem::new(Slug::NotFound, format!("there is no provider `{provider}`"))
@@ -161,7 +167,7 @@ fn told(answer: Result<Report, ReloadError>) -> Result<Value, Problem> {
     answer
         .map(|report| json!(report))
         .map_err(|error| match error {
-            ReloadError::Stopping | ReloadError::Broken => {
+            ReloadError::Stopping | ReloadError::Busy | ReloadError::Broken => {
                 Problem::new(Slug::Overloaded, error.to_string())
             }
             ReloadError::NoSuchProvider(_) | ReloadError::NotRetained(_) => {

@@ -219,6 +219,7 @@ mod tests {
             (json!("unchanged"), ExitCode::SUCCESS),
             (json!("partly"), ExitCode::FAILURE),
             (json!("refused"), ExitCode::FAILURE),
+            (json!("under_way"), ExitCode::FAILURE),
             (json!(null), ExitCode::FAILURE),
         ] {
             assert_eq!(verdict(&json!({"outcome": outcome})), expected, "{outcome}");

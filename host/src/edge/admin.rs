@@ -14,7 +14,11 @@ mod openapi;
 mod providers;
 mod routes;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -30,7 +34,7 @@ use super::{
     auth,
     body::{self, Body},
     listener::{Answering, Handler, Shutdown},
-    operations::Operations,
+    operations::{Commanded, Operations},
     public::method_name,
     request_id::RequestIds,
     respond,
@@ -61,6 +65,13 @@ struct Asked {
     trusted: bool,
 }
 
+/// What comes of a request.
+enum Answered {
+    Now(Response<Body>),
+    /// When a command is over.
+    Later(Commanded),
+}
+
 impl Admin {
     /// From what it reports about. `shutdown` makes it say that it is not
     /// ready any more.
@@ -84,6 +95,13 @@ impl Handler for Admin {
     fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Answering {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.answer(request, peer).await })
+    }
+
+    fn limit(&self, request: &Request<Incoming>) -> Option<Duration> {
+        match routes::find(request.method(), request.uri().path()).2 {
+            Found::Call(call, _) if call.takes_its_time() => Some(COMMAND_LIMIT + COMMAND_MARGIN),
+            _ => None,
+        }
     }
 }
 
@@ -159,14 +177,22 @@ impl Inner {
                 Err(problem) => return respond::problem(&problem),
             };
         }
+        if asked.call == Call::Live {
+            // Whatever keeps the other threads: the process lives.
+            return health::live();
+        }
         let work = tokio::task::spawn_blocking(move || self.perform(&asked));
-        work.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operator's request broke");
-            respond::problem(&Problem::new(Slug::Overloaded, "the request broke"))
-        })
+        match work.await {
+            Ok(Answered::Now(answer)) => answer,
+            Ok(Answered::Later(commanded)) => providers::report(COMMAND_LIMIT, commanded).await,
+            Err(error) => {
+                tracing::error!(%error, "an operator's request broke");
+                respond::problem(&Problem::new(Slug::Overloaded, "the request broke"))
+            }
+        }
     }
 
-    fn perform(&self, asked: &Asked) -> Response<Body> {
+    fn perform(&self, asked: &Asked) -> Answered {
         let result = match asked.call {
             Call::Live => Ok(health::live()),
             Call::Ready => Ok(health::ready(self, asked.trusted)),
@@ -174,17 +200,17 @@ impl Inner {
             Call::OpenApi => Ok(openapi::answer()),
             Call::Providers => Ok(providers::list(self)),
             Call::Provider => providers::show(self, &asked.id),
-            Call::ReloadProvider => providers::reload(self, asked),
-            Call::RollBack => providers::roll_back(self, asked),
+            Call::ReloadProvider => return later(providers::reload(self, asked)),
+            Call::RollBack => return later(providers::roll_back(self, asked)),
+            Call::Reload => return later(providers::reload_all(self, asked)),
             Call::Pause => providers::set_paused(self, asked, true),
             Call::Resume => providers::set_paused(self, asked, false),
-            Call::Reload => providers::reload_all(self, asked),
             Call::Reloads => lists::reloads(self, asked),
             Call::Plugins => lists::plugins(self),
             Call::Desks => Ok(lists::desks(self)),
             Call::DeadLetters => lists::dead_letters(self, asked),
         };
-        result.unwrap_or_else(|problem| respond::problem(&problem))
+        Answered::Now(result.unwrap_or_else(|problem| respond::problem(&problem)))
     }
 
     fn metrics_page(&self) -> Response<Body> {
@@ -208,6 +234,18 @@ impl Inner {
     }
 }
 
+fn later(commanded: Result<Commanded, Problem>) -> Answered {
+    match commanded {
+        Ok(commanded) => Answered::Later(commanded),
+        Err(problem) => Answered::Now(respond::problem(&problem)),
+    }
+}
+
+/// How long a command that opens plug-ins is waited for: long enough for every
+/// stage of a few of them, and less than whoever asks waits for an answer.
+const COMMAND_LIMIT: Duration = Duration::from_secs(90);
+/// What is left beside that for the rest of such a request.
+const COMMAND_MARGIN: Duration = Duration::from_secs(10);
 /// Commands are a few words.
 const MAX_BODY: u64 = 16 * 1024;
 

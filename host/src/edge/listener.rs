@@ -35,6 +35,12 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers one request. The future is dropped when the client goes away:
     /// work that must not be torn belongs into a task of its own.
     fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Answering;
+
+    /// How long this request may take, if that is a matter of its own and not
+    /// of [`Limits::request_timeout`].
+    fn limit(&self, _request: &Request<Incoming>) -> Option<Duration> {
+        None
+    }
 }
 
 /// What connections and requests of a listener may cost.
@@ -219,7 +225,8 @@ async fn connection<H: Handler>(
         (limits.max_header, limits.header_timeout)
     };
     let service = service_fn(move |request| {
-        let limit = limits.borrow().request_timeout;
+        let own = handler.limit(&request);
+        let limit = own.unwrap_or_else(|| limits.borrow().request_timeout);
         let answering = handler.handle(request, peer);
         async move { Ok::<_, Infallible>(in_time(answering, limit).await) }
     });

@@ -1,15 +1,22 @@
 //! What the edge asks about the rest of the gateway, besides sessions.
 //!
 //! Owns the questions and commands. Deliberately knows neither store nor
-//! plug-ins; whoever wires the gateway answers. Invariant: every call may wait
-//! for a disk, a child process or an adapter, so none is made from a thread
-//! that serves connections.
+//! plug-ins; whoever wires the gateway answers. Invariants: every call may wait
+//! for a disk or a lock, so none is made from a thread that serves connections;
+//! what waits for a child process or an adapter is a future and takes no
+//! thread.
+
+use std::{future::Future, pin::Pin};
 
 use kefu_core::problem::Problem;
 use kefu_plugin_api::ids::ProviderId;
 use serde_json::Value;
 
 use crate::telemetry::Standing;
+
+/// What a command comes to, once it is over. It is carried out whether that is
+/// waited for or not.
+pub type Commanded = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send>>;
 
 /// The state of store and providers, and what operators can do about it.
 ///
@@ -42,21 +49,16 @@ pub trait Operations: Send + Sync {
     fn reloads(&self, limit: usize) -> Vec<Value>;
 
     /// Reads the configuration again and replaces what differs; with a
-    /// provider, brings that one up anew even if nothing differs. Returns when
-    /// it is over, with its report.
-    ///
-    /// # Errors
-    /// Only if nothing could be tried; a reload that was tried and refused is
-    /// a report whose `outcome` is `refused`.
-    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem>;
+    /// provider, brings that one up anew even if nothing differs. It comes to a
+    /// report, also where it was tried and refused (then its `outcome` is
+    /// `refused`); to a problem only if nothing could be tried: `overloaded`
+    /// where many commands wait already.
+    fn reload(&self, provider: Option<&ProviderId>) -> Commanded;
 
-    /// Goes back to an earlier generation, the last one if none is named.
-    /// Returns when it is over, with its report.
-    ///
-    /// # Errors
-    /// That generation is not retained (`not-found`). One that is refused by
-    /// preflight is a report.
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem>;
+    /// Goes back to an earlier generation, the last one if none is named. It
+    /// comes to a report, also where preflight refused that generation; to a
+    /// problem if it is not retained (`not-found`) or many commands wait.
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Commanded;
 
     /// Pauses a provider or lets it go on; resuming ends a quarantine too.
     ///

@@ -71,6 +71,11 @@ pub enum ReloadError {
     /// The gateway stops.
     #[error("the gateway is stopping, so nothing is reloaded any more")]
     Stopping,
+    /// Too many wait already.
+    #[error(
+        "many reloads wait for their turn already; GET /admin/v1/reloads shows what came of the last ones"
+    )]
+    Busy,
     /// The gateway's own code panicked on the way.
     #[error(
         "the reload came to no end; what it had not changed yet stays in force, and the log has the place"

@@ -3,10 +3,13 @@
 //! Owns the order: whatever asks for a change, it has its turn when the one
 //! before is over. Deliberately decides nothing about the change itself.
 //! Invariants: two reloads never overlap; a command that was taken is
-//! answered; the thread waits, it never spins.
+//! answered; no more than a few commands wait; the thread waits, it never
+//! spins.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,6 +22,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use kefu_core::config::Config;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     apply::{Applier, Found, ReloadError},
@@ -49,6 +53,9 @@ pub struct Parts {
 pub struct Reloader {
     inbox: Sender<Message>,
     history: History,
+    /// Places for commands that are waited for.
+    places: Arc<Semaphore>,
+    stopping: Arc<AtomicBool>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -61,9 +68,15 @@ enum Message {
     Do {
         cause: Cause,
         asked: Instant,
-        answer: Option<Sender<Answer>>,
+        answer: Option<Waiting>,
     },
     Stop,
+}
+
+/// Whoever waits for a command's end, and the place it takes until then.
+struct Waiting {
+    answer: oneshot::Sender<Answer>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Reloader {
@@ -78,6 +91,7 @@ impl Reloader {
         let kept = history.clone();
         let stirs = inbox.clone();
         let mut worker = Worker::new(parts, kept, stirs);
+        let stopping = Arc::clone(&worker.stopping);
         // Whatever happens after the return is heard.
         worker.observer.look(Instant::now());
         let thread = thread::Builder::new()
@@ -86,19 +100,41 @@ impl Reloader {
         Ok(Self {
             inbox,
             history,
+            places: Arc::new(Semaphore::new(MOST_COMMANDS)),
+            stopping,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
-    /// Makes a reload and waits for its report. Not for a thread that serves
-    /// connections: it takes as long as a plug-in needs to open.
+    /// Makes a reload. It is taken, or refused, by the time this returns, and
+    /// made even if nobody waits for the report that comes of it.
+    ///
+    /// The future fails only if nothing could be tried; what was tried and
+    /// refused is a report.
+    pub fn reload(&self, cause: Cause) -> impl Future<Output = Answer> + Send + use<> {
+        let taken = self.take(cause);
+        async { taken?.await.unwrap_or(Err(ReloadError::Stopping)) }
+    }
+
+    /// The same for a thread that may wait as long as a plug-in needs to open.
+    /// Not to be called within a runtime.
     ///
     /// # Errors
     /// Only if nothing could be tried; what was tried and refused is a report.
-    pub fn reload_now(&self, cause: Cause) -> Result<Report, ReloadError> {
-        let (answer, answered) = channel();
-        self.send(cause, Some(answer))?;
-        answered.recv().unwrap_or(Err(ReloadError::Stopping))
+    pub fn reload_now(&self, cause: Cause) -> Answer {
+        let answered = self.take(cause)?.blocking_recv();
+        answered.unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    fn take(&self, cause: Cause) -> Result<oneshot::Receiver<Answer>, ReloadError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            answer,
+            _place: place.map_err(|_| ReloadError::Busy)?,
+        };
+        self.send(cause, Some(waiting))?;
+        Ok(answered)
     }
 
     /// Asks for a reload and waits for nothing. One that cannot be made any
@@ -112,8 +148,10 @@ impl Reloader {
         self.history.last(most)
     }
 
-    /// Ends with the reload under way, and waits for that.
+    /// Ends with the reload under way, and waits for that. Commands that have
+    /// not begun are answered that they will not.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         let _ = self.inbox.send(Message::Stop);
         let thread = self
             .thread
@@ -127,7 +165,10 @@ impl Reloader {
         }
     }
 
-    fn send(&self, cause: Cause, answer: Option<Sender<Answer>>) -> Result<(), ReloadError> {
+    fn send(&self, cause: Cause, answer: Option<Waiting>) -> Result<(), ReloadError> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(ReloadError::Stopping);
+        }
         let asked = Instant::now();
         self.inbox
             .send(Message::Do {
@@ -152,6 +193,7 @@ struct Worker {
     observer: Observer,
     applier: Applier,
     stirred: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
     look_at: Instant,
 }
 
@@ -180,6 +222,7 @@ impl Worker {
             observer,
             applier,
             stirred,
+            stopping: Arc::default(),
             look_at: Instant::now(),
         }
     }
@@ -208,7 +251,7 @@ impl Worker {
                     let done = done.flatten();
                     match answer {
                         // Who does not wait any more has no use for it.
-                        Some(answer) => drop(answer.send(done)),
+                        Some(waiting) => drop(waiting.answer.send(done)),
                         None => drop(done),
                     }
                 }
@@ -231,6 +274,9 @@ impl Worker {
     }
 
     fn command(&mut self, cause: &Cause, asked: Instant) -> Answer {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(ReloadError::Stopping);
+        }
         if let Cause::RollBack {
             provider,
             generation,
@@ -287,6 +333,8 @@ impl Worker {
     }
 }
 
+/// Commands that are waited for, the one under way among them.
+const MOST_COMMANDS: usize = 16;
 /// How long a command waits for files that are being written.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Before the next look where one came to no end.

@@ -190,6 +190,8 @@ pub(crate) fn toml(id: &str, more: &str) -> String {
 #[derive(Default)]
 pub(crate) struct Recording {
     dir: Mutex<PathBuf>,
+    /// Who has it keeps every provider from coming up.
+    held: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -204,6 +206,11 @@ pub(crate) struct State {
 impl Recording {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Keeps every provider from coming up until the guard is dropped.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.held.lock().unwrap()
     }
 
     pub(crate) fn calls(&self) -> Vec<String> {
@@ -256,6 +263,7 @@ impl Target for Recording {
     }
 
     fn bring_up(&self, provider: &Provider) -> Result<Live, Failure> {
+        drop(self.held.lock().unwrap());
         self.note(format!("bring up {}", provider.id));
         let text = self.read(&provider.plugin)?;
         let wish = provider

@@ -1,6 +1,6 @@
 //! What people and the gateway itself ask for.
 
-use std::process::Command;
+use std::{process::Command, thread, time::Duration};
 
 use kefu_gateway::reload::{
     Cause, ReloadError, Why, catalogue,
@@ -78,6 +78,52 @@ fn a_provider_goes_back_and_stays_there() {
             .render()
             .contains("kefu_plugin_rollbacks_total")
     );
+}
+
+#[test]
+fn only_a_few_commands_wait_and_those_are_made() {
+    let bench = Bench::watching(&["a"]);
+    let held = bench.target.hold();
+    let cause = || Cause::Provider { id: "a".into() };
+    let waiting: Vec<_> = (0..16).map(|_| bench.reloader().reload(cause())).collect();
+    assert_eq!(bench.reloader().reload_now(cause()), Err(ReloadError::Busy));
+    // What nobody waits for is always taken.
+    bench.reloader().request(cause());
+    drop(held);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    for report in waiting {
+        let report = runtime.block_on(report).unwrap();
+        assert_eq!(report.outcome, Outcome::Applied);
+    }
+    bench.until("all of them", || bench.target.count("bring up a") == 17);
+    bench.reloader().reload_now(cause()).unwrap();
+}
+
+#[test]
+fn a_stop_waits_for_no_command_that_has_not_begun() {
+    let bench = Bench::watching(&["a"]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let cause = || Cause::Provider { id: "a".into() };
+    let held = bench.target.hold();
+    let waiting: Vec<_> = (0..4).map(|_| bench.reloader().reload(cause())).collect();
+    let reloader = bench.reloader().clone();
+    let stop = thread::spawn(move || reloader.stop());
+    bench.until("the stop", || {
+        let soon = Duration::from_millis(1);
+        let another = bench.reloader().reload(cause());
+        let answer = runtime.block_on(async { tokio::time::timeout(soon, another).await });
+        answer == Ok(Err(ReloadError::Stopping))
+    });
+    drop(held);
+    // The first may have begun.
+    for report in waiting.into_iter().skip(1) {
+        assert_eq!(runtime.block_on(report), Err(ReloadError::Stopping));
+    }
+    stop.join().unwrap();
 }
 
 #[test]

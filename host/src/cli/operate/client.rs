@@ -117,7 +117,7 @@ pub(super) fn provider(id: &str, command: &str) -> String {
 
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
-/// A gateway answers earlier, with 503, once a command takes too long.
+/// A gateway answers earlier, with 202, once a command takes too long.
 const PATIENCE: Duration = Duration::from_secs(120);
 const MAX_ANSWER: usize = 64 << 20;
 

@@ -49,6 +49,10 @@ pub(super) fn reloads(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
 
 /// The report of one reload: what it came to, and what became of whom.
 pub(super) fn report(out: &mut dyn Write, report: &Value) -> io::Result<()> {
+    if report["outcome"] == "under_way" {
+        let now = "not over yet, and goes on; `kefu-gateway reloads` will have its report";
+        return writeln!(out, "{now}, unless there is nothing to change");
+    }
     if let Some(id) = report["id"].as_u64() {
         write!(out, "#{id} ")?;
     }
@@ -237,6 +241,14 @@ jiaxin    waiting  -             -           -         -           -          - 
 ";
         assert_eq!(printed(|out| report(out, &answer)), expected);
         assert_eq!(printed(|out| report(out, &json!({}))), "- - -\n");
+    }
+
+    #[test]
+    fn a_reload_that_goes_on_says_where_its_report_will_be() {
+        let answer = json!({"outcome": "under_way", "detail": "in the gateway's words"});
+        let printed = printed(|out| report(out, &answer));
+        assert!(printed.contains("`kefu-gateway reloads`"), "{printed}");
+        assert!(!printed.contains("- -"), "{printed}");
     }
 
     #[test]

@@ -2,16 +2,25 @@
 //!
 //! Owns the shape of requests and answers. A command that was carried out is
 //! answered 200 with its report, even if the report says that the new state
-//! was refused: asking was right, and the report says what happened.
+//! was refused: asking was right, and the report says what happened. One that
+//! goes on is answered 202, with where its report will be.
+
+use std::time::Duration;
 
 use http::{Response, StatusCode};
 use kefu_core::problem::{Problem, Slug};
 use kefu_plugin_api::ids::ProviderId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::{Asked, Inner};
-use crate::edge::{body::Body, json, operations::ProviderReport, respond};
+use crate::edge::{
+    body::Body,
+    json,
+    operations::{Commanded, ProviderReport},
+    respond,
+};
 
 /// `GET /admin/v1/providers`
 pub(super) fn list(inner: &Inner) -> Response<Body> {
@@ -31,22 +40,22 @@ pub(super) fn show(inner: &Inner, id: &str) -> Result<Response<Body>, Problem> {
 }
 
 /// `POST /admin/v1/providers/{provider}/reload`
-pub(super) fn reload(inner: &Inner, asked: &Asked) -> Result<Response<Body>, Problem> {
+pub(super) fn reload(inner: &Inner, asked: &Asked) -> Result<Commanded, Problem> {
     let Nothing {} = json::read(&asked.headers, &asked.body)?;
     let provider = find(inner, &asked.id)?.id;
     tracing::info!(%provider, "reload asked for");
-    reported(inner.operations.reload(Some(&provider))?)
+    Ok(inner.operations.reload(Some(&provider)))
 }
 
 /// `POST /admin/v1/reload`
-pub(super) fn reload_all(inner: &Inner, asked: &Asked) -> Result<Response<Body>, Problem> {
+pub(super) fn reload_all(inner: &Inner, asked: &Asked) -> Result<Commanded, Problem> {
     let Nothing {} = json::read(&asked.headers, &asked.body)?;
     tracing::info!("reload asked for");
-    reported(inner.operations.reload(None)?)
+    Ok(inner.operations.reload(None))
 }
 
 /// `POST /admin/v1/providers/{provider}/rollback`
-pub(super) fn roll_back(inner: &Inner, asked: &Asked) -> Result<Response<Body>, Problem> {
+pub(super) fn roll_back(inner: &Inner, asked: &Asked) -> Result<Commanded, Problem> {
     let wanted: RollBack = json::read(&asked.headers, &asked.body)?;
     if wanted.generation == Some(0) {
         return Err(Problem::invalid(
@@ -56,7 +65,7 @@ pub(super) fn roll_back(inner: &Inner, asked: &Asked) -> Result<Response<Body>, 
     }
     let provider = find(inner, &asked.id)?.id;
     tracing::info!(%provider, generation = wanted.generation, "rollback asked for");
-    reported(inner.operations.roll_back(&provider, wanted.generation)?)
+    Ok(inner.operations.roll_back(&provider, wanted.generation))
 }
 
 /// `POST /admin/v1/providers/{provider}/pause` and `…/resume`: answered with
@@ -96,8 +105,20 @@ fn unknown(id: &str) -> Problem {
     )
 }
 
-fn reported(report: Value) -> Result<Response<Body>, Problem> {
-    Ok(respond::json(StatusCode::OK, &report))
+/// The answer to a command that is waited for this long.
+pub(super) async fn report(limit: Duration, commanded: Commanded) -> Response<Body> {
+    match timeout(limit, commanded).await {
+        Ok(Ok(report)) => respond::json(StatusCode::OK, &report),
+        Ok(Err(problem)) => respond::problem(&problem),
+        Err(_) => {
+            let seconds = limit.as_secs();
+            let detail = format!(
+                "not over after {seconds} s, and goes on; GET /admin/v1/reloads will have its report, unless there is nothing to change"
+            );
+            let body = json!({"outcome": "under_way", "detail": detail});
+            respond::json(StatusCode::ACCEPTED, &body)
+        }
+    }
 }
 
 /// One provider of the list.

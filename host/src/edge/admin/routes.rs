@@ -37,6 +37,11 @@ impl Call {
             Self::ReloadProvider | Self::RollBack | Self::Pause | Self::Resume | Self::Reload
         )
     }
+
+    /// Whether it is over only when a plug-in has been opened, or was not.
+    pub(super) fn takes_its_time(self) -> bool {
+        matches!(self, Self::ReloadProvider | Self::RollBack | Self::Reload)
+    }
 }
 
 /// Who may come in.

@@ -28,7 +28,7 @@ async fn health_is_open_and_says_what_works() {
     );
     let (pattern, admitted) = admin.admit(&head(Method::GET, "/livez", None), remote());
     assert_eq!(pattern, "/livez");
-    assert_eq!(admin.perform(&admitted.unwrap()).status(), 200);
+    assert_eq!(now(admin.perform(&admitted.unwrap())).status(), 200);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn metrics_are_for_this_machine_and_for_the_token() {
     let status = |token: Option<&str>, peer: &str| {
         let request = head(Method::GET, "/metrics", token);
         match admin.admit(&request, peer.parse().unwrap()).1 {
-            Ok(asked) => admin.perform(&asked).status().as_u16(),
+            Ok(asked) => now(admin.perform(&asked)).status().as_u16(),
             Err(refusal) => refusal.status().as_u16(),
         }
     };
@@ -108,7 +108,7 @@ async fn metrics_show_how_providers_stand_at_that_moment() {
     let (admin, _trigger) = admin(State::default());
     let request = head(Method::GET, "/metrics", None);
     let asked = admin.admit(&request, local()).1.unwrap();
-    let page = read(admin.perform(&asked)).await;
+    let page = read(now(admin.perform(&asked))).await;
     let page = String::from_utf8(page.to_vec()).unwrap();
     for line in [
         "kefu_provider_state{provider=\"zhichi\",state=\"active\"} 1\n",
@@ -139,11 +139,19 @@ fn other_methods_are_not_offered() {
 async fn get(admin: &Inner, path: &str, token: Option<&str>, peer: &str) -> (u16, Value) {
     let request = head(Method::GET, path, token);
     let answer = match admin.admit(&request, peer.parse().unwrap()).1 {
-        Ok(asked) => admin.perform(&asked),
+        Ok(asked) => now(admin.perform(&asked)),
         Err(refusal) => *refusal,
     };
     let status = answer.status().as_u16();
     (status, serde_json::from_slice(&read(answer).await).unwrap())
+}
+
+/// The answer to what is no command.
+fn now(answered: Answered) -> Response<Body> {
+    match answered {
+        Answered::Now(answer) => answer,
+        Answered::Later(_) => panic!("it would be waited for"),
+    }
 }
 
 async fn read(answer: Response<Body>) -> Bytes {

@@ -6,7 +6,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::*;
 use crate::edge::{Limits, ShutdownTrigger, serve};
@@ -67,6 +67,59 @@ async fn a_refused_reload_is_a_report_and_not_a_failed_request() {
     ] {
         assert_eq!(server.post(path, "").await, (200, report.clone()), "{path}");
     }
+}
+
+#[test]
+fn commands_that_take_long_keep_neither_threads_nor_the_usual_time() {
+    let few = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    few.block_on(async {
+        let held = Arc::new(Semaphore::new(0));
+        let server = start(State {
+            held: Arc::clone(&held),
+            ..State::default()
+        })
+        .await;
+        let commands: Vec<_> = ["reload", "providers/zhichi/reload"]
+            .map(|path| {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move { server.post(path, "").await })
+            })
+            .into();
+        let given = async {
+            while server.heard.lock().unwrap().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let given = tokio::time::timeout(Duration::from_secs(20), given).await;
+        assert!(
+            given.is_ok(),
+            "a command that waits keeps the next from being given"
+        );
+        // This one needs a thread of those that may wait for disks.
+        assert_eq!(server.post("providers/zhichi/pause", "").await.0, 200);
+        tokio::time::sleep(REQUEST_TIMEOUT * 2).await;
+        held.add_permits(2);
+        for command in commands {
+            let (status, answer) = command.await.unwrap();
+            assert_eq!((status, answer), (200, json!({"outcome": "applied"})));
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_over_in_time_says_where_its_report_will_be() {
+    let never: Commanded = Box::pin(std::future::pending());
+    let answer = providers::report(Duration::from_millis(1), never).await;
+    assert_eq!(answer.status(), 202);
+    let answer: Value = serde_json::from_slice(&read(answer).await).unwrap();
+    assert_eq!(answer["outcome"], "under_way");
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(detail.contains("/admin/v1/reloads"), "{detail}");
 }
 
 #[tokio::test]
@@ -168,6 +221,8 @@ async fn every_answer_has_a_request_id_and_is_counted_by_its_pattern() {
     assert!(page.contains(line), "{page}");
 }
 
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// An operators' listener on this machine.
 struct Server {
     inner: Arc<Inner>,
@@ -177,7 +232,7 @@ struct Server {
     _trigger: ShutdownTrigger,
 }
 
-async fn start(state: State) -> Server {
+async fn start(state: State) -> Arc<Server> {
     let heard = Arc::clone(&state.heard);
     let (inner, trigger) = admin(state);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -185,7 +240,7 @@ async fn start(state: State) -> Server {
     let limits = Limits {
         max_header: 8 * 1024,
         header_timeout: Duration::from_secs(10),
-        request_timeout: Duration::from_secs(30),
+        request_timeout: REQUEST_TIMEOUT,
         max_connections: 8,
         shutdown_grace: Duration::from_secs(1),
     };
@@ -193,13 +248,13 @@ async fn start(state: State) -> Server {
     let shutdown = inner.shutdown.clone();
     let (_, limits) = tokio::sync::watch::channel(limits);
     tokio::spawn(serve(listener, handler, limits, Metrics::new(), shutdown));
-    Server {
+    Arc::new(Server {
         inner,
         address,
         heard,
         client: Client::builder(TokioExecutor::new()).build_http(),
         _trigger: trigger,
-    }
+    })
 }
 
 impl Server {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use kefu_core::config::{NoLookup, assemble, check_main};
 use kefu_plugin_api::ids::ProviderId;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
@@ -17,6 +18,8 @@ pub(super) struct State {
     pub(super) works: bool,
     /// What a reload or a rollback comes to.
     pub(super) reload: Result<Value, Problem>,
+    /// One for each command that may end.
+    pub(super) held: Arc<Semaphore>,
     pub(super) heard: Arc<Mutex<Vec<String>>>,
 }
 
@@ -26,6 +29,7 @@ impl Default for State {
             store: Ok(()),
             works: true,
             reload: Ok(json!({"outcome": "applied"})),
+            held: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             heard: Arc::default(),
         }
     }
@@ -34,6 +38,15 @@ impl Default for State {
 impl State {
     fn hear(&self, what: String) {
         self.heard.lock().unwrap().push(what);
+    }
+
+    fn command(&self, what: String) -> Commanded {
+        self.hear(what);
+        let (held, report) = (Arc::clone(&self.held), self.reload.clone());
+        Box::pin(async move {
+            held.acquire().await.unwrap().forget();
+            report
+        })
     }
 }
 
@@ -87,17 +100,13 @@ impl Operations for State {
         all.take(limit).collect()
     }
 
-    fn reload(&self, provider: Option<&ProviderId>) -> Result<Value, Problem> {
-        self.hear(format!(
-            "reload {}",
-            provider.map_or("all", ProviderId::as_str)
-        ));
-        self.reload.clone()
+    fn reload(&self, provider: Option<&ProviderId>) -> Commanded {
+        let whom = provider.map_or("all", ProviderId::as_str);
+        self.command(format!("reload {whom}"))
     }
 
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Value, Problem> {
-        self.hear(format!("rollback {provider} {generation:?}"));
-        self.reload.clone()
+    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Commanded {
+        self.command(format!("rollback {provider} {generation:?}"))
     }
 
     fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {

@@ -6,6 +6,14 @@
 //! ([`trap`](super::trap)). Deliberately has no list of what is forbidden; a
 //! system call that is invented tomorrow is forbidden too. Invariant: the
 //! second list allows nothing that the first does not.
+//!
+//! The first list is the boundary. A plug-in's initialisers run under it, and
+//! it has to let the second filter be put in place, so an initialiser that is
+//! out to deceive can put one of its own there that pretends so, or never
+//! return and speak for the child. Whoever does gains what the first list
+//! allows: to read libraries, map code privately, and answer. The second takes
+//! that away from adapters that only err, and the gateway looks from outside
+//! whether it is there ([`nursery`](super::nursery)).
 
 use std::collections::BTreeMap;
 
@@ -130,16 +138,25 @@ const SERVING: &[Group] = &[
         calls: &[("futex", ANYHOW), ("sched_yield", ANYHOW)],
     },
     Group {
-        why: "frames come from the socket and go to it; last words go to standard error",
+        why: "frames come from the socket and go to it; last words go to standard error; \
+              what is printed goes to standard output, which nobody reads",
         calls: &[
             ("read", &[Way(&[If::Is(0, SOCKET)])]),
             (
                 "write",
-                &[Way(&[If::Is(0, SOCKET)]), Way(&[If::Is(0, STDERR)])],
+                &[
+                    Way(&[If::Is(0, SOCKET)]),
+                    Way(&[If::Is(0, STDOUT)]),
+                    Way(&[If::Is(0, STDERR)]),
+                ],
             ),
             (
                 "writev",
-                &[Way(&[If::Is(0, SOCKET)]), Way(&[If::Is(0, STDERR)])],
+                &[
+                    Way(&[If::Is(0, SOCKET)]),
+                    Way(&[If::Is(0, STDOUT)]),
+                    Way(&[If::Is(0, STDERR)]),
+                ],
             ),
         ],
     },
@@ -223,6 +240,7 @@ const LOADING: &[Group] = &[
 
 const ANYHOW: &[Way] = &[];
 const SOCKET: u64 = 0;
+const STDOUT: u64 = 1;
 const STDERR: u64 = 2;
 const EXEC: u64 = libc::PROT_EXEC as u64;
 /// How it is shared, and the two kinds whose size nobody limits.

@@ -29,7 +29,7 @@ pub enum How {
     Signal(String),
     /// It made a system call that an adapter may not make.
     Forbidden {
-        /// `the system call `openat``, or its number.
+        /// `the system call `openat``, or its number, or why neither is known.
         call: String,
     },
     /// A call took longer than this, so the gateway ended it.
@@ -68,7 +68,7 @@ impl Death {
             (Some(code), _) => How::Exit(code),
             // One that has blocked the signal of the trap is ended by it.
             (None, Some(libc::SIGSYS)) => How::Forbidden {
-                call: "an unnamed system call".into(),
+                call: "a system call with all signals blocked, as starting a thread does".into(),
             },
             (None, signal) => How::Signal(signal_name(signal.unwrap_or_default())),
         };
@@ -188,7 +188,10 @@ mod tests {
         );
         let unnamed = "the adapter made an unnamed system call, which an adapter may not";
         assert_eq!(death(trap::FORBIDDEN << 8, "").to_string(), unnamed);
-        assert_eq!(death(libc::SIGSYS, "").to_string(), unnamed);
+        assert_eq!(
+            death(libc::SIGSYS, "").to_string(),
+            "the adapter made a system call with all signals blocked, as starting a thread does, which an adapter may not"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use kefu_gateway::plugin::{
     Stage,
-    child::{ChildError, Launch, Nursery},
+    child::{Child, ChildError, Launch, Nursery},
 };
 use kefu_test_support::plugins::{self, CHAOS, CHAOS_ABORT, CHAOS_NEWER_MAJOR, CHAOS_OTHER_LAYOUT};
 use serde_json::json;
@@ -75,6 +75,41 @@ fn a_stage_that_takes_too_long_is_ended() {
     let error = place.nursery.start(&launch).expect_err("it never opens");
     let stage = Stage::Open;
     assert_eq!(error, ChildError::TooSlow { stage, limit });
+}
+
+#[test]
+fn one_that_sends_a_byte_now_and_then_is_too_slow_like_any_other() {
+    // The beginning of a frame of a million bytes.
+    let script = r"printf '\100\102\017\000\000\000\000\000\000\000\000\000\021' >&0
+while printf x >&0; do sleep 0.05; done";
+    let limit = Duration::from_secs(1);
+    let error = start_of(script, limit);
+    let stage = Stage::Load;
+    assert_eq!(error, ChildError::TooSlow { stage, limit });
+}
+
+#[test]
+fn one_that_only_says_that_it_is_locked_is_found_out() {
+    let script = r"printf '\000\000\000\000\000\000\000\000\000\000\000\000\021' >&0
+exec sleep 60";
+    let error = start_of(script, super::PATIENCE);
+    let text = error.to_string();
+    assert!(text.contains("filters of system calls"), "{text}");
+}
+
+#[test]
+fn files_that_the_gateway_inherited_do_not_reach_a_plug_in() {
+    let gateway = &plugins::built().expect("the gateway is built").gateway;
+    let script = format!("exec 7</etc/passwd\nexec '{}' \"$@\"", gateway.display());
+    let (_place, started) = play(&script, super::PATIENCE);
+    let child = started.expect("it comes up");
+    let open = fs::read_dir(format!("/proc/{}/fd", child.pid())).expect("it lives");
+    let mut open: Vec<_> = open
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    open.sort();
+    assert_eq!(open, ["0", "1", "2"]);
 }
 
 #[test]
@@ -150,8 +185,16 @@ fn a_child_of_somebody_else_does_nothing() {
     );
 }
 
-/// What becomes of a child whose program is that script.
+/// Why a child did not come up whose program is that script.
 fn start_of(script: &str, limit: Duration) -> ChildError {
+    let (_place, started) = play(script, limit);
+    let error = started.expect_err("a script is no gateway");
+    assert_eq!(error.stage(), Stage::Load);
+    error
+}
+
+/// What becomes of a child whose program is that script, and where it lives.
+fn play(script: &str, limit: Duration) -> (Place, Result<Child, ChildError>) {
     let place = Place::new();
     let program = place.dir.path().join("program");
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
@@ -162,12 +205,11 @@ fn start_of(script: &str, limit: Duration) -> ChildError {
     };
     let nursery = Nursery::of(&program).expect("a thread can be started");
     loop {
-        let error = nursery.start(&launch).expect_err("a script is no gateway");
+        let started = nursery.start(&launch);
         // Another test that starts a process at this moment may hold the
         // script open until that process is there.
-        if !error.to_string().contains("Text file busy") {
-            assert_eq!(error.stage(), Stage::Load);
-            return error;
+        if !matches!(&started, Err(error) if error.to_string().contains("Text file busy")) {
+            return (place, started);
         }
     }
 }

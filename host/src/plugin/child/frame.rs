@@ -121,6 +121,11 @@ impl<R: Read> FrameReader<R> {
         &self.source
     }
 
+    /// The same, to change how they come.
+    pub(super) fn source_mut(&mut self) -> &mut R {
+        &mut self.source
+    }
+
     /// The next frame; `None` if the stream ended where a frame could begin.
     pub(super) fn next(&mut self) -> Result<Option<Frame>, FrameError> {
         while self.end - self.start < HEADER {

@@ -38,6 +38,8 @@ pub(super) struct Described {
     pub(super) descriptor: Descriptor,
     pub(super) contract: Contract,
     pub(super) rustc: String,
+    /// Whether the kernel kept all files but libraries from it meanwhile.
+    pub(super) files_restricted: bool,
 }
 
 /// Why the child will not serve.

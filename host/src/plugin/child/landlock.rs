@@ -55,12 +55,53 @@ fn folders() -> BTreeSet<PathBuf> {
     let mapped = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for line in mapped.lines() {
         let file = line.find('/').map(|start| Path::new(&line[start..]));
-        let Some(file) = file.filter(|file| file.to_string_lossy().contains(".so")) else {
+        let Some(file) = file.filter(|file| is_library(file)) else {
             continue;
         };
         folders.extend(file.parent().map(Path::to_owned));
     }
     folders
+}
+
+/// Whether a mapped file is called like a library: `x.so`, `x.so.6`. The name
+/// of a folder says nothing.
+fn is_library(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
+    name.ends_with(".so") || name.contains(".so.")
+}
+
+/// Closes every file but the three that a child is given. Only the three are
+/// made for it; others come along when whoever started the gateway left them
+/// open.
+pub(super) fn close_inherited() -> io::Result<()> {
+    // SAFETY: nothing in this process owns a descriptor above the three yet:
+    // it is the first thing that a child does.
+    #[expect(unsafe_code, reason = "libc has no function for it everywhere")]
+    let failed = unsafe { libc::syscall(libc::SYS_close_range, FIRST_OTHER, libc::c_uint::MAX, 0) };
+    match succeeded(failed) {
+        // A kernel before 5.9.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => close_one_by_one(),
+        result => result,
+    }
+}
+
+const FIRST_OTHER: libc::c_uint = 3;
+
+fn close_one_by_one() -> io::Result<()> {
+    let mut open = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        open.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
+        // SAFETY: as above. One of them was the folder's, which is closed.
+        #[expect(unsafe_code, reason = "std closes only what it owns")]
+        unsafe {
+            libc::close(descriptor);
+        }
+    }
+    Ok(())
 }
 
 const USUAL: [&str; 6] = [
@@ -156,6 +197,20 @@ fn succeeded(result: libc::c_long) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::thread;
+
+    #[test]
+    fn only_a_files_own_name_makes_it_a_library() {
+        for (file, expected) in [
+            ("/usr/lib/libc.so.6", true),
+            ("/opt/vendor/libx.so", true),
+            ("/opt/vendor/libx.so (deleted)", true),
+            ("/srv/my.software/kefu-gateway", false),
+            ("/srv/conf.so.d/secrets.toml", false),
+            ("/srv/notes.sources", false),
+        ] {
+            assert_eq!(is_library(Path::new(file)), expected, "{file}");
+        }
+    }
 
     #[test]
     fn libraries_and_the_copy_can_be_read_and_nothing_else() {

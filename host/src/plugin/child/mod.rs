@@ -16,6 +16,7 @@
 //! | `landlock` | child | which files can be read while the plug-in is loaded |
 //! | `trap` | child | the last words about one that is not |
 //! | [`nursery`] | gateway | starting a child, stage by stage |
+//! | `line` | gateway | reads that end at a deadline |
 //! | `process` | gateway | killing, listening, reaping |
 //! | `death` | gateway | how it ended, in words |
 //! | `calls`, [`running`] | gateway | one that serves: many calls under way |
@@ -30,6 +31,7 @@ mod death;
 mod frame;
 mod hello;
 mod landlock;
+mod line;
 pub mod nursery;
 mod process;
 pub mod running;

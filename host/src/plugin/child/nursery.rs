@@ -13,9 +13,9 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::{self, PathBuf},
+    path::{self, Path, PathBuf},
     process::{self, Command, Stdio},
-    sync::{Arc, mpsc},
+    sync::{Arc, Once, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -29,6 +29,7 @@ use super::{
     calls::Calls,
     frame::{self, Frame, FrameError, FrameReader, Kind},
     hello::{self, Described, Load, Refused},
+    line::Line,
     process::{Process, STACK},
 };
 use crate::plugin::{About, OutputLimits, Stage, StageTime};
@@ -185,7 +186,7 @@ impl Nursery {
                 unwanted: true,
             },
             calls,
-            reader: FrameReader::new(ours, most),
+            reader: FrameReader::new(Line::new(ours), most),
             since,
             times: Vec::new(),
         };
@@ -224,7 +225,7 @@ pub(super) struct Starting {
     nursery: Nursery,
     process: Dismiss,
     calls: Arc<Calls>,
-    reader: FrameReader<UnixStream>,
+    reader: FrameReader<Line>,
     since: Instant,
     times: Vec<StageTime>,
 }
@@ -275,7 +276,7 @@ impl Starting {
         });
         let load =
             load.map_err(|error| refused(format!("cannot tell it what to load: {error}")))?;
-        let socket = self.reader.source();
+        let socket = self.reader.source().socket();
         let written = socket
             .set_write_timeout(Some(launch.stage_timeout))
             .and_then(|()| frame::write(socket, 0, Kind::Load, &load));
@@ -316,9 +317,13 @@ impl Starting {
     fn describe(&mut self, launch: &Launch) -> Result<About, ChildError> {
         let limit = launch.stage_timeout;
         self.pass(Stage::Load, Kind::Loaded, limit)?;
+        self.check_filters()?;
         let described = self.pass(Stage::Describe, Kind::Described, limit)?;
         let described: Described = hello::decode(&described.payload)
             .map_err(|error| self.garbage(Stage::Describe, error.to_string()))?;
+        if !described.files_restricted {
+            warn_of_open_files();
+        }
         Ok(About {
             descriptor: Arc::new(described.descriptor),
             contract: described.contract,
@@ -327,6 +332,30 @@ impl Starting {
             copy: launch.copy.clone(),
             size: launch.size,
         })
+    }
+
+    /// Looks from outside whether both filters are in place: an initialiser of
+    /// the plug-in ran before it could be asked, and whatever the child says
+    /// from then on, it may be the plug-in that says it. This finds one that
+    /// went ahead without the second filter; what no one can talk their way
+    /// out of is the first.
+    fn check_filters(&self) -> Result<(), ChildError> {
+        let ours = filters(Path::new("/proc/thread-self/status")).unwrap_or(0);
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.process.pid()));
+        for task in tasks.into_iter().flatten().flatten() {
+            // Older kernels do not tell, and a task may end meanwhile.
+            let Some(found) = filters(&task.path().join("status")) else {
+                continue;
+            };
+            let expected = ours + FILTERS;
+            if found < expected {
+                let text = format!(
+                    "expected {expected} filters of system calls after loading, found {found}"
+                );
+                return Err(self.garbage(Stage::Load, text));
+            }
+        }
+        Ok(())
     }
 
     fn pass(&mut self, stage: Stage, expected: Kind, limit: Duration) -> Result<Frame, ChildError> {
@@ -348,12 +377,9 @@ impl Starting {
     }
 
     fn next(&mut self, stage: Stage, limit: Duration) -> Result<Frame, ChildError> {
-        let left = limit.saturating_sub(self.since.elapsed());
         let too_slow = ChildError::TooSlow { stage, limit };
-        if left.is_zero() {
-            return Err(too_slow);
-        }
-        let armed = self.reader.source().set_read_timeout(Some(left));
+        let deadline = self.since + limit;
+        let armed = self.reader.source_mut().set_deadline(Some(deadline));
         let error = match armed
             .map_err(FrameError::Read)
             .and_then(|()| self.reader.next())
@@ -387,6 +413,28 @@ impl Starting {
             None => ChildError::Refused { stage, text: found },
         }
     }
+}
+
+/// Filters that a child puts in place, one for each phase.
+const FILTERS: u32 = 2;
+
+/// How many filters of system calls a task has, if the kernel says so.
+fn filters(status: &Path) -> Option<u32> {
+    let status = fs::read_to_string(status).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
+    line.trim().parse().ok()
+}
+
+/// Says once that plug-ins can read files while they are loaded.
+fn warn_of_open_files() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "this kernel has no Landlock (Linux 5.13, and switched on): while a plug-in is loaded its initialisers can read every file that the gateway can; load only plug-ins that you trust, or update the kernel"
+        );
+    });
 }
 
 /// What a read or write gives that took longer than its time-out.

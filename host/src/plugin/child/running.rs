@@ -20,6 +20,7 @@ use super::{
     Death, How, Launch, Nursery,
     calls::{Calls, NoEntry, Over, Reply, Ticket},
     frame::{self, Frame, FrameError, FrameReader, Kind},
+    line::Line,
     nursery::{ACCOUNTED, REAPED, timed_out},
     process::{Process, STACK},
     serve::MOST_INPUT,
@@ -72,13 +73,13 @@ impl Child {
         nursery: Nursery,
         process: Arc<Process>,
         calls: Arc<Calls>,
-        reader: FrameReader<UnixStream>,
+        mut reader: FrameReader<Line>,
         about: About,
         times: Vec<StageTime>,
         launch: &Launch,
     ) -> io::Result<Self> {
-        let socket = reader.source().try_clone()?;
-        socket.set_read_timeout(None)?;
+        reader.source_mut().set_deadline(None)?;
+        let socket = reader.source().socket().try_clone()?;
         socket.set_write_timeout(Some(TAKEN))?;
         let listener = Listener {
             process: Arc::clone(&process),
@@ -238,7 +239,7 @@ impl Drop for Child {
 struct Listener {
     process: Arc<Process>,
     calls: Arc<Calls>,
-    reader: FrameReader<UnixStream>,
+    reader: FrameReader<Line>,
 }
 
 impl Listener {

@@ -48,6 +48,11 @@ const FILES: u64 = 32;
 /// Runs a child of the gateway with that process number, with the socket on
 /// standard input. Does not return.
 pub fn serve(parent: u32) -> ! {
+    // Whatever the gateway inherited and does not know of is no plug-in's.
+    if let Err(error) = landlock::close_inherited() {
+        complain(&format!("cannot close inherited files: {error}"));
+        trap::leave(ORPHANED);
+    }
     belong_to(parent);
     std::panic::set_hook(Box::new(|info| {
         // One line and nothing else: std's own hook may read files.
@@ -105,7 +110,8 @@ fn prepare(load: &Load, go: &Arc<OnceLock<Service>>) -> Result<(AdapterModuleRef
     let refused = |stage, text: String| Refused { stage, text };
     let locked = |text: String| refused(Stage::Load, format!("the child cannot be locked: {text}"));
     limit(load).map_err(|error| locked(error.to_string()))?;
-    landlock::allow_only_libraries(&load.copy).map_err(|error| locked(error.to_string()))?;
+    let files_restricted =
+        landlock::allow_only_libraries(&load.copy).map_err(|error| locked(error.to_string()))?;
     start_threads(load.threads, go).map_err(|error| locked(error.to_string()))?;
     trap::install().map_err(|error| locked(error.to_string()))?;
     sandbox::enter(Phase::Loading).map_err(locked)?;
@@ -113,7 +119,8 @@ fn prepare(load: &Load, go: &Arc<OnceLock<Service>>) -> Result<(AdapterModuleRef
     let mapped = loader::map(&load.copy).map_err(|why| refused(Stage::Load, why.to_string()))?;
     sandbox::enter(Phase::Serving).map_err(locked)?;
     tell(Kind::Loaded, &[]);
-    let (root, described) = describe(mapped).map_err(|text| refused(Stage::Describe, text))?;
+    let (root, described) =
+        describe(mapped, files_restricted).map_err(|text| refused(Stage::Describe, text))?;
     tell(Kind::Described, &described);
     let handle = open(root, load).map_err(|fault| refused(Stage::Open, fault.to_string()))?;
     tell(Kind::Opened, &[]);
@@ -172,7 +179,10 @@ fn check_copy(load: &Load) -> Result<(), String> {
     ))
 }
 
-fn describe(mapped: loader::Mapped) -> Result<(AdapterModuleRef, Vec<u8>), String> {
+fn describe(
+    mapped: loader::Mapped,
+    files_restricted: bool,
+) -> Result<(AdapterModuleRef, Vec<u8>), String> {
     let text = |refusal: crate::plugin::Refusal| refusal.to_string();
     let root = mapped.root().map_err(text)?;
     let contract = loader::check_contract(root).map_err(text)?;
@@ -182,6 +192,7 @@ fn describe(mapped: loader::Mapped) -> Result<(AdapterModuleRef, Vec<u8>), Strin
         descriptor,
         contract,
         rustc,
+        files_restricted,
     })?;
     Ok((root, described))
 }

@@ -68,7 +68,7 @@ fn child(threads: usize) -> (Child, Part) {
         Nursery::new().expect("a thread can be started"),
         process,
         calls,
-        FrameReader::new(ours, limits.bytes),
+        FrameReader::new(Line::new(ours), limits.bytes),
         about,
         Vec::new(),
         &launch,

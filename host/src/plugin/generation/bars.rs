@@ -1,14 +1,14 @@
 //! Who is not called for a while.
 //!
 //! Owns the memory of calls that ended their process, also when they were
-//! repeated alone: whoever asked for one waits a few seconds before the adapter
-//! is called for them again, so that one visitor who repeats a message does
-//! not keep everybody's process from serving. Deliberately speaks of sessions
-//! and callbacks only, never of a provider. Invariant: a bar ends by itself,
-//! and at most so many are remembered.
+//! repeated alone: whoever asks for such calls again and again waits a few
+//! seconds before the adapter is called for them again, so that one visitor who
+//! repeats a message does not keep everybody's process from serving. Deliberately
+//! speaks of sessions and callbacks only, never of a provider. Invariant: a bar
+//! ends by itself, and at most so many askers are remembered.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -38,16 +38,46 @@ impl Asker {
 
 /// The bars of one generation.
 #[derive(Debug, Default)]
-pub(super) struct Bars(Mutex<HashMap<Asker, (Instant, String)>>);
+pub(super) struct Bars(Mutex<HashMap<Asker, Crashes>>);
+
+/// The calls of one asker that ended two processes each.
+#[derive(Debug, Default)]
+struct Crashes {
+    lately: VecDeque<Instant>,
+    barred_until: Option<Instant>,
+    why: String,
+}
+
+impl Crashes {
+    fn note(&mut self, now: Instant, why: String) {
+        self.lately.push_back(now);
+        let is_past = |at: &Instant| now.duration_since(*at) > OFTEN.1;
+        while self.lately.front().is_some_and(is_past) {
+            self.lately.pop_front();
+        }
+        if self.lately.len() > OFTEN.0 {
+            self.barred_until = Some(now + BAR);
+        }
+        self.why = why;
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let last = self.lately.back();
+        last.is_none_or(|last| now.saturating_duration_since(*last) > OFTEN.1.max(BAR))
+    }
+}
 
 impl Bars {
     /// Why no call is made for this asker, if none is.
     pub(super) fn check(&self, asker: &Asker, now: Instant) -> Result<(), Fault> {
         let bars = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((until, why)) = bars.get(asker).filter(|(until, _)| *until > now) else {
+        let Some(crashes) = bars.get(asker) else {
             return Ok(());
         };
-        let left = until.duration_since(now).as_millis();
+        let Some(until) = crashes.barred_until.filter(|until| *until > now) else {
+            return Ok(());
+        };
+        let (left, why) = (until.duration_since(now).as_millis(), &crashes.why);
         let detail = format!("it is not called for this session for another {left} ms: {why}");
         Err(Fault::new(FaultKind::Unavailable, detail))
     }
@@ -58,16 +88,18 @@ impl Bars {
             return;
         }
         let mut bars = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bars.retain(|_, (until, _)| *until > now);
-        if bars.len() < MOST {
-            bars.insert(asker, (now + BAR, fault.to_string()));
+        bars.retain(|_, crashes| !crashes.is_over(now));
+        if bars.len() < MOST || bars.contains_key(&asker) {
+            bars.entry(asker).or_default().note(now, fault.to_string());
         }
     }
 }
 
-/// How long nobody calls for whoever ended two processes.
+/// More such calls than this in this time, and nobody calls for whoever asked …
+const OFTEN: (usize, Duration) = (3, Duration::from_secs(10));
+/// … for so long.
 const BAR: Duration = Duration::from_secs(5);
-/// Bars that are remembered.
+/// Askers that are remembered.
 const MOST: usize = 4_096;
 
 #[cfg(test)]
@@ -79,15 +111,30 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_ended_two_processes_waits_and_no_other_does() {
+    fn a_session_that_ends_processes_again_and_again_waits_and_no_other_does() {
         let (bars, now) = (Bars::default(), Instant::now());
         let crash = Fault::new(FaultKind::Crash, "it left with code 7");
+        for _ in 0..OFTEN.0 {
+            bars.note(session("bad"), &crash, now);
+            assert_eq!(bars.check(&session("bad"), now), Ok(()));
+        }
         bars.note(session("bad"), &crash, now);
         let fault = bars.check(&session("bad"), now).expect_err("it waits");
         assert_eq!(fault.kind, FaultKind::Unavailable);
         assert!(fault.detail.contains("code 7"), "{fault}");
         assert_eq!(bars.check(&session("good"), now), Ok(()));
         assert_eq!(bars.check(&session("bad"), now + BAR), Ok(()));
+    }
+
+    #[test]
+    fn crashes_far_apart_bar_nobody() {
+        let (bars, now) = (Bars::default(), Instant::now());
+        let crash = Fault::new(FaultKind::Crash, "it ended");
+        for crashes in 0..20 {
+            let at = now + OFTEN.1 / 2 * crashes;
+            bars.note(session("a"), &crash, at);
+            assert_eq!(bars.check(&session("a"), at), Ok(()));
+        }
     }
 
     #[test]
@@ -99,20 +146,22 @@ mod tests {
             FaultKind::Unavailable,
             FaultKind::Vendor,
         ] {
-            bars.note(session("a"), &Fault::new(kind, "no"), now);
+            for _ in 0..20 {
+                bars.note(session("a"), &Fault::new(kind, "no"), now);
+            }
             assert_eq!(bars.check(&session("a"), now), Ok(()), "{kind:?}");
         }
     }
 
     #[test]
-    fn bars_that_are_over_make_room_for_others() {
+    fn crashes_that_are_long_over_make_room_for_others() {
         let (bars, now) = (Bars::default(), Instant::now());
         let crash = Fault::new(FaultKind::Crash, "it ended");
         for number in 0..MOST + 10 {
             bars.note(session(&number.to_string()), &crash, now);
         }
         assert_eq!(bars.0.lock().expect("no panic").len(), MOST);
-        bars.note(session("later"), &crash, now + BAR);
+        bars.note(session("later"), &crash, now + OFTEN.1 * 2);
         assert_eq!(bars.0.lock().expect("no panic").len(), 1);
     }
 }

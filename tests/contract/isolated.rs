@@ -6,7 +6,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use kefu_core::config::{Isolation, NoLookup, Plugins, Rollback, Settings, Trust, check_provider};
-use kefu_gateway::plugin::{BringUpError, Generation, Registry, child::Nursery};
+use kefu_gateway::plugin::{Availability, BringUpError, Generation, Registry, child::Nursery};
 use kefu_plugin_api::{
     prelude::{Content, Event, Message, SessionState},
     session::SessionView,
@@ -62,6 +62,11 @@ impl Place {
         provider.settings = Settings::new(settings.clone());
         let brought_up = self.registry.bring_up(provider)?;
         Ok(brought_up.generation)
+    }
+
+    /// Whether the provider serves.
+    pub(crate) fn availability(&self) -> Option<Availability> {
+        self.registry.availability(&"vendor".into())
     }
 }
 

@@ -109,7 +109,7 @@ pub enum FaultKind {
     /// It did not answer in time.
     Timeout,
     /// No process took the call: the next one is not there yet, or all of its
-    /// threads are busy, or the session's calls have just ended two.
+    /// threads are busy, or the session's calls keep ending processes.
     Unavailable,
     /// The answer is larger than it may be.
     TooLarge,
@@ -327,6 +327,11 @@ impl Generation {
     /// The process it runs in, if that is not this one.
     pub fn process(&self) -> Option<ProcessStatus> {
         self.opened.process()
+    }
+
+    /// Why it takes no calls for a while, if it does not.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.opened.trouble()
     }
 
     /// Who its adapter is.

@@ -42,6 +42,11 @@ pub(super) trait Opened: fmt::Debug + Send + Sync {
     fn process(&self) -> Option<ProcessStatus> {
         None
     }
+
+    /// Why it takes no calls for a while, if it does not.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A child process, as operators see it.

@@ -42,7 +42,8 @@ pub enum Availability {
         /// What is waited for.
         reason: String,
     },
-    /// Its plug-in could not be brought up, and nothing served before.
+    /// Its plug-in could not be brought up, and nothing served before; or its
+    /// process ended and the next does not come up.
     Failed {
         /// Why.
         reason: String,
@@ -171,8 +172,11 @@ impl Slot {
 
     /// Whether it serves.
     pub fn availability(&self) -> Availability {
-        if self.current.load().is_none() {
+        let Some(current) = self.current() else {
             return self.lock_absence().clone();
+        };
+        if let Some(reason) = current.trouble() {
+            return Availability::Failed { reason };
         }
         if self.health.is_blocked() {
             return Availability::Stuck {

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     thread,
@@ -11,7 +12,7 @@ use std::{
 
 use kefu_core::config::Isolation;
 use kefu_gateway::plugin::{
-    Fault, FaultKind, Function,
+    Availability, Fault, FaultKind, Function,
     child::{ChildObserver, Death, Launch, Supervisor},
 };
 use kefu_plugin_api::ids::ProviderId;
@@ -88,7 +89,7 @@ fn one_who_ends_children_over_and_over_stops_nobody_else() {
 }
 
 #[test]
-fn a_session_that_ended_two_children_waits_and_others_do_not() {
+fn a_session_that_ends_children_again_and_again_waits_and_others_do_not() {
     let place = isolated::Place::new();
     let plugin = fs::read(plugins::file(CHAOS).expect("built")).expect("readable");
     let generation = place.bring_up(&plugin, Isolation::Process, &json!({}));
@@ -98,8 +99,10 @@ fn a_session_that_ended_two_children_waits_and_others_do_not() {
         input.session.id = session.into();
         generation.handle(&input).map(drop)
     };
-    let fault = handle("bad", "exit 7").expect_err("it ends the child");
-    assert_eq!(fault.kind, FaultKind::Crash, "{fault}");
+    for _ in 0..4 {
+        let fault = handle("bad", "exit 7").expect_err("it ends the child");
+        assert_eq!(fault.kind, FaultKind::Crash, "{fault}");
+    }
     let restarts = generation.process().expect("a child").restarts;
     for _ in 0..30 {
         let fault = handle("bad", "exit 7").expect_err("it is not asked");
@@ -186,14 +189,55 @@ fn calls_fail_at_once_while_the_next_child_cannot_come_up() {
     let place = Place::new();
     let supervisor = supervised(&place, PATIENCE, None);
     let copy = place.launch(CHAOS, json!({})).copy;
-    let aside = place.dir.path().join("aside.so");
-    fs::rename(&copy, &aside).expect("the copy can be moved");
+    in_the_way_of(&copy);
     let fault = ask(&supervisor, "exit 1").expect_err("nothing comes after it");
     // That it ended one is no proof: it may have been somebody else's doing.
     assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
     assert!(fault.detail.contains("cannot read"), "{fault}");
-    fs::rename(&aside, &copy).expect("the copy can be moved back");
+    fs::remove_dir(&copy).expect("the folder can be removed");
     until("the next child", || ask(&supervisor, "hello").is_ok());
+}
+
+#[test]
+fn a_provider_whose_next_child_cannot_come_up_does_not_pass_for_healthy() {
+    let place = isolated::Place::new();
+    let plugin = fs::read(plugins::file(CHAOS).expect("built")).expect("readable");
+    let generation = place.bring_up(&plugin, Isolation::Process, &json!({}));
+    let generation = generation.expect("chaos comes up");
+    assert_eq!(place.availability(), Some(Availability::Active));
+    let copy = generation.about().copy();
+    in_the_way_of(copy);
+    kill(
+        generation
+            .process()
+            .and_then(|child| child.pid)
+            .expect("a child"),
+    );
+    until("the failure", || {
+        let availability = place.availability();
+        matches!(availability, Some(Availability::Failed { reason }) if reason.contains("cannot read"))
+    });
+    fs::remove_dir(copy).expect("the folder can be removed");
+    until("the next child", || {
+        place.availability() == Some(Availability::Active)
+    });
+}
+
+#[test]
+fn copies_that_somebody_removed_are_put_back() {
+    let place = Place::new();
+    let supervisor = supervised(&place, PATIENCE, None);
+    let copy = place.launch(CHAOS, json!({})).copy;
+    fs::remove_dir_all(copy.parent().expect("a folder")).expect("removed");
+    kill(supervisor.status().pid.expect("it runs"));
+    assert_eq!(ask(&supervisor, "hello").expect("it serves"), ["hello"]);
+    assert!(copy.is_file());
+}
+
+/// Where a copy should be, what is none and cannot be replaced by one.
+fn in_the_way_of(copy: &Path) {
+    fs::remove_file(copy).expect("the copy can be removed");
+    fs::create_dir(copy).expect("a folder can be made");
 }
 
 #[test]

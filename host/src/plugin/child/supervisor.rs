@@ -191,6 +191,10 @@ impl Opened for Supervisor {
     fn process(&self) -> Option<ProcessStatus> {
         Some(self.status())
     }
+
+    fn trouble(&self) -> Option<String> {
+        self.keeper.trouble()
+    }
 }
 
 impl Drop for Supervisor {

@@ -7,14 +7,17 @@
 
 use std::{
     collections::VecDeque,
+    fs::File,
     hash::{BuildHasher, RandomState},
+    os::fd::AsRawFd,
+    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::ChildObserver;
 use crate::plugin::{
-    Fault, FaultKind, ProcessStatus,
+    Fault, FaultKind, Image, ProcessStatus,
     child::{Child, ChildError, Death, How, Launch, Nursery, process::Process},
 };
 
@@ -22,6 +25,8 @@ use crate::plugin::{
 pub(super) struct Keeper {
     nursery: Nursery,
     pub(super) launch: Launch,
+    /// The copy, readable also when somebody has removed it.
+    copy: Option<File>,
     observer: Option<Arc<dyn ChildObserver>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -33,6 +38,9 @@ struct State {
     last_restart: Option<Duration>,
     last_death: Option<String>,
     lately: Lately,
+    /// Why the next child is not there, if that will not pass by itself in a
+    /// moment.
+    trouble: Option<String>,
 }
 
 /// Which children ended lately, and when.
@@ -97,6 +105,7 @@ impl Keeper {
     ) -> Self {
         Self {
             nursery,
+            copy: File::open(&launch.copy).ok(),
             // One that serves may take as much processor time as it needs.
             launch: Launch {
                 cpu_seconds: None,
@@ -109,6 +118,7 @@ impl Keeper {
                 last_restart: None,
                 last_death: None,
                 lately: Lately::default(),
+                trouble: None,
             }),
             changed: Condvar::new(),
         }
@@ -146,6 +156,12 @@ impl Keeper {
             resident_bytes: child.and_then(|child| child.resident_bytes()),
             ..status
         }
+    }
+
+    /// Why nothing serves, from the first start that was put off to the next
+    /// that succeeds.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
     }
 
     /// The child that serves, other than one that is known to be dead.
@@ -263,6 +279,7 @@ impl Keeper {
 
     /// Starts one, in a way that can be ended from outside.
     fn start(&self) -> Result<Option<Child>, ChildError> {
+        self.restore_copy();
         let starting = self.nursery.begin(&self.launch)?;
         {
             let mut state = self.lock();
@@ -274,6 +291,25 @@ impl Keeper {
         starting.finish(&self.launch).map(Some)
     }
 
+    /// Puts the copy back if it was removed. If that fails the child that
+    /// needs it says so.
+    fn restore_copy(&self) {
+        let (provider, path) = (&self.launch.provider, &self.launch.copy);
+        let (Some(copy), Some(folder), false) = (&self.copy, path.parent(), path.is_file()) else {
+            return;
+        };
+        let kept = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let restored = Image::read(Path::new(&kept)).and_then(|image| image.keep(folder));
+        match restored {
+            Ok(copy) => {
+                tracing::warn!(%provider, copy = %copy.display(), "the copy of the plug-in was removed by somebody and is put back");
+            }
+            Err(error) => {
+                tracing::error!(%provider, %error, "the copy of the plug-in was removed by somebody and cannot be put back");
+            }
+        }
+    }
+
     fn publish(&self, child: Child, took: Duration) -> Option<()> {
         let mut state = self.lock();
         if matches!(state.now, Now::Stopped) {
@@ -282,6 +318,7 @@ impl Keeper {
         }
         state.now = Now::Serving(Arc::new(child));
         state.restarts += 1;
+        state.trouble = None;
         state.last_restart = Some(took);
         drop(state);
         self.changed.notify_all();
@@ -296,6 +333,7 @@ impl Keeper {
         if matches!(state.now, Now::Stopped) {
             return None;
         }
+        state.trouble = Some(why.clone());
         state.now = Now::Resting { until, why };
         self.changed.notify_all();
         loop {

@@ -126,9 +126,13 @@ fn a_call_that_finds_no_free_thread_is_nobodys_fault() {
     let supervisor = Supervisor::adopt(child, place.nursery.clone(), one, budget, None);
     let supervisor = supervisor.expect("it is watched over");
     let pid = supervisor.status().pid.expect("it runs");
+    let before = worked(pid);
     thread::scope(|scope| {
         let slow = scope.spawn(|| ask(&supervisor, "loop"));
-        until("the call is under way", || busy_threads(pid) >= 1);
+        // Only a call takes so much of the one thread.
+        until("the call is under way", || {
+            worked(pid) > before + Duration::from_millis(100)
+        });
         supervisor.set_budget(Duration::from_millis(1));
         let fault = ask(&supervisor, "hello").expect_err("nobody is free");
         assert_eq!(fault.kind, FaultKind::Unavailable, "{fault}");
@@ -247,6 +251,13 @@ fn a_dropped_supervisor_leaves_nothing_behind() {
     let pid = supervisor.status().pid.expect("it runs");
     drop(supervisor);
     assert!(!is_there(pid));
+}
+
+/// The processor time that a process's first thread has taken.
+fn worked(pid: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("it lives");
+    let nanoseconds = text.split(' ').next().expect("a number").parse();
+    Duration::from_nanos(nanoseconds.expect("a number"))
 }
 
 /// Threads of a process that are at work.

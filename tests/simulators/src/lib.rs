@@ -20,8 +20,10 @@ mod media;
 mod platform;
 mod push;
 mod robot;
+mod sdp;
 mod serve;
 mod settings;
+pub mod xiaoneng;
 pub mod zhichi;
 
 pub use fault::{Fault, Kind};

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Parser;
 use kefu_simulators::app::{self, AppConfig, GatewayUrl};
-use kefu_simulators::{Settings, jiaxin, zhichi};
+use kefu_simulators::{Settings, jiaxin, xiaoneng, zhichi};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +24,9 @@ struct Arguments {
     /// Start the 佳信 simulator here
     #[arg(long, value_name = "ADDR")]
     jiaxin: Option<SocketAddr>,
+    /// Start the 小能 simulator here
+    #[arg(long, value_name = "ADDR")]
+    xiaoneng: Option<SocketAddr>,
     /// Start the demo application here
     #[arg(long, value_name = "ADDR")]
     app: Option<SocketAddr>,
@@ -48,7 +51,16 @@ struct Arguments {
     /// 佳信: where events go
     #[arg(long, value_name = "URL")]
     jiaxin_callback: Option<String>,
-    /// Settings of both vendors, as a JSON merge patch of `GET /control`'s
+    /// 小能: secrets (whsec_…); the first signs, all are accepted
+    #[arg(long, value_name = "SECRET", default_values_t = xiaoneng::Config::default().secrets)]
+    xiaoneng_secret: Vec<String>,
+    /// 小能: siteid
+    #[arg(long, default_value = "kf_9999")]
+    xiaoneng_site: String,
+    /// 小能: where events go
+    #[arg(long, value_name = "URL")]
+    xiaoneng_callback: Option<String>,
+    /// Settings of all vendors, as a JSON merge patch of `GET /control`'s
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
     /// The gateway that the demo application uses; may be told later
@@ -82,8 +94,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let nothing_named =
-        arguments.zhichi.is_none() && arguments.jiaxin.is_none() && arguments.app.is_none();
+    let named = [
+        arguments.zhichi,
+        arguments.jiaxin,
+        arguments.xiaoneng,
+        arguments.app,
+    ];
+    let nothing_named = named.iter().all(Option::is_none);
     let wanted = |named: Option<SocketAddr>| named.or(nothing_named.then_some(any));
     let patch: Value =
         serde_json::from_str(&arguments.settings).context("--settings is no JSON")?;
@@ -111,10 +128,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             org: arguments.jiaxin_org,
             app: arguments.jiaxin_app,
             callback: arguments.jiaxin_callback,
-            settings,
+            settings: settings.clone(),
         };
         let handle = jiaxin::start(listen, config).await?;
         ready["jiaxin"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.xiaoneng) {
+        let config = xiaoneng::Config {
+            secrets: arguments.xiaoneng_secret,
+            site: arguments.xiaoneng_site,
+            callback: arguments.xiaoneng_callback,
+            settings,
+        };
+        let handle = xiaoneng::start(listen, config).await?;
+        ready["xiaoneng"] = json!(handle.url);
         handles.push(handle);
     }
     let mut application = None;

@@ -6,4 +6,5 @@ mod faults;
 mod jiaxin;
 mod pushes;
 mod support;
+mod xiaoneng;
 mod zhichi;

@@ -188,7 +188,7 @@ fn opened() -> Event {
         "type": "opened", "client": {},
         "visitor": {"id": "u-1", "name": "Li Lei", "fields": {"mobile_no": "138", "page": "退货", "grade": "3"}, "custom": {"orderid": "7"}},
     }))
-    .unwrap()
+    .expect("an event of the contract")
 }
 
 fn said(text: &str) -> Value {

@@ -6,7 +6,9 @@
 //! its place; one that nobody took fails the test, and so does one that is
 //! missing.
 
+mod desk;
 mod play;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -27,11 +29,11 @@ fn every_example_of_the_document_is_played_through_the_adapter() {
         play::opening(&mut book);
         play::content(&mut book);
         play::shared_objects(&mut book);
-        play::config(&mut book);
+        rules::config(&mut book);
         play::waiting(&mut book);
         play::human(&mut book);
-        play::account(&mut book);
-        play::flavours(&mut book);
+        rules::account(&mut book);
+        rules::flavours(&mut book);
         book.all_taken();
     }
 }

@@ -1,17 +1,9 @@
 //! The scenes: which example is played when, and what it must lead to.
 
-use kefu_jiaxin::Jiaxin;
-use kefu_plugin_api::{prelude::*, testing::calls};
-use kefu_sdp::Plain;
-use kefu_sdp_core::{
-    Flavour, SdpAdapter,
-    config::Config,
-    testing::{SECRET, Script},
-};
-use kefu_xiaoneng::Xiaoneng;
+use kefu_plugin_api::prelude::*;
 use serde_json::{Value, json};
 
-use crate::Book;
+use crate::{Book, desk::*};
 
 /// A visitor arrives, talks to the robot, asks for a human, gives up waiting.
 pub(crate) fn opening(book: &mut Book) {
@@ -100,7 +92,10 @@ pub(crate) fn content(book: &mut Book) {
         let [Effect::Deliver { message }] = &effects[..] else {
             panic!("{effects:?}")
         };
-        assert_eq!(serde_json::to_value(&message.content).unwrap(), *content);
+        assert_eq!(
+            serde_json::to_value(&message.content).expect("as the document has it"),
+            *content
+        );
     }
 }
 
@@ -113,7 +108,8 @@ pub(crate) fn shared_objects(book: &mut Book) {
     assert_eq!(places(&effects), [3]);
     let human = json!({"mode": "human", "agent": shared["agent"]});
     let effects = tell(&mut desk, &json!({"event": "session.mode", "data": human}));
-    let agent: Agent = serde_json::from_value(shared["agent"].clone()).unwrap();
+    let agent: Agent =
+        serde_json::from_value(shared["agent"].clone()).expect("as the document has it");
     assert!(
         effects
             .iter()
@@ -131,30 +127,6 @@ pub(crate) fn shared_objects(book: &mut Book) {
         &json!({"event": "capabilities.changed", "data": groups}),
     );
     assert_eq!(capabilities(&effects).groups[0].name, "售后");
-}
-
-/// A config with every key.
-pub(crate) fn config(book: &mut Book) {
-    let mut desk = in_human(&json!({}));
-    let config = book.take("7", 0);
-    let effects = tell(
-        &mut desk,
-        &json!({"event": "capabilities.changed", "data": {"config": config}}),
-    );
-    let allowed = capabilities(&effects);
-    assert_eq!(
-        allowed.level(SessionState::Robot, ContentKind::Emoji),
-        Level::Full
-    );
-    assert_eq!(allowed.leave_message.fields.len(), 3);
-    assert_eq!(allowed.evaluation.human.unwrap().tags, ["回复快", "专业"]);
-    let shown = effects.iter().find_map(|effect| match effect {
-        Effect::Capabilities { config, .. } => config.clone(),
-        _ => None,
-    });
-    let idle = shown.unwrap().idle;
-    assert_eq!(idle.visitor.unwrap().text, "您还在吗？");
-    assert_eq!(idle.agent.unwrap().after_seconds, 120);
 }
 
 /// The visitor waits, in vain or not.
@@ -187,9 +159,9 @@ pub(crate) fn waiting(book: &mut Book) {
 pub(crate) fn human(book: &mut Book) {
     let mut desk = in_human(&json!({"optional": ["typing", "read"]}));
     let message = book.take("9.1", 0);
-    let receipt = desk.receive(&message).unwrap();
+    let receipt = desk.receive(&message).expect("as the document has it");
     assert_eq!(
-        serde_json::from_slice::<Value>(&receipt.body).unwrap(),
+        serde_json::from_slice::<Value>(&receipt.body).expect("as the document has it"),
         book.take("3.3", 0)
     );
     assert_eq!(
@@ -276,159 +248,4 @@ pub(crate) fn human(book: &mut Book) {
             }
         ]
     ));
-}
-
-/// A vendor that tells its rules for the account, not for the session.
-pub(crate) fn account(book: &mut Book) {
-    let mut desk = desk();
-    desk.take(&json!({"event": {"type": "opened", "visitor": {}, "client": {}}}));
-    let reply = json!({"code": 0, "data": {"session_id": "S-1001", "mode": "robot"}});
-    let effects = answer(&mut desk, "session.open", &reply);
-    assert_sent(&effects[2..3], &[book.take("8.11", 0)]);
-    let effects = answer(&mut desk, "capabilities", &book.take("8.11", 1));
-    assert_eq!(
-        capabilities(&effects).level(SessionState::Human, ContentKind::Voice),
-        Level::Full
-    );
-}
-
-/// The flavours: what their own adapters send, and their defaults.
-pub(crate) fn flavours(book: &mut Book) {
-    let settings = json!({"base_url": "https://v.example.com", "secret": SECRET, "org": "acme", "app": "shop", "channel": "10001"});
-    let visitor = json!({"name": "Li Lei", "fields": {"grade": "3", "page": "订单详情", "product_id": "A-1", "define": "{\"order\":1024}"}});
-    flavour::<Jiaxin>(book, "13.1", settings, visitor);
-    let settings = json!({"base_url": "https://v.example.com", "secret": SECRET, "site_id": "kf_9999", "session_id": "kf_9999_1500000000000"});
-    let visitor = json!({"id": "u-1", "name": "Li Lei", "custom": {"orderid": "1024"},
-        "fields": {"grade": "3", "page": "订单详情", "product_id": "A-1", "define": "{\"order\":1024}"}});
-    flavour::<Xiaoneng>(book, "13.2", settings, visitor);
-}
-
-fn flavour<F: Flavour>(book: &mut Book, section: &str, settings: Value, visitor: Value) {
-    let mut desk = Script::<F>::new(settings, "acme/shop");
-    desk.harness.view.conversation = "v-7f3a".into();
-    desk.take(&json!({"event": {"type": "opened", "visitor": visitor, "client": {}}}));
-    assert_eq!(desk.newest_call()["data"], book.take(section, 0));
-    let shown: Config = serde_json::from_value(book.take(section, 1)).unwrap();
-    let mut allowed = shown.capabilities(F::unlisted);
-    let declared = <SdpAdapter<F> as Adapter>::descriptor().capabilities;
-    // The document shows what differs from vendor to vendor, not every key.
-    allowed.visitor_fields.clone_from(&declared.visitor_fields);
-    assert_eq!(declared, allowed);
-    // A vendor of plain SDP/1 may send the very same.
-    let mut plain = in_human(&json!({}));
-    let config = serde_json::to_value(&shown).unwrap();
-    let effects = tell(
-        &mut plain,
-        &json!({"event": "capabilities.changed", "data": {"config": config}}),
-    );
-    assert_eq!(capabilities(&effects).leave_message, allowed.leave_message);
-}
-
-fn desk() -> Script<Plain> {
-    let settings = json!({
-        "base_url": "https://v.example.com", "secret": SECRET, "account": "acme/shop",
-        "group": "service", "channel": "10001",
-        "queue_query_seconds": 5, "cancel_queue_on_exit": true,
-    });
-    let mut desk = Script::new(settings, "acme/shop");
-    desk.harness.view.conversation = "v-7f3a".into();
-    desk
-}
-
-/// An agent, 小王, has the session, and takes every kind of message.
-fn in_human(config: &Value) -> Script<Plain> {
-    let mut desk = desk();
-    desk.take(&json!({"event": {"type": "opened", "visitor": {}, "client": {}}}));
-    let mut config = config.clone();
-    let kinds: Vec<_> = ContentKind::ALL.map(ContentKind::as_str).into();
-    config["human"] = json!({"types": kinds});
-    config["groups"] = json!([]);
-    let data = json!({"session_id": "S-1001", "mode": "human", "agent": {"id": "a-12", "name": "小王"}, "config": config});
-    answer(&mut desk, "session.open", &json!({"code": 0, "data": data}));
-    desk
-}
-
-fn says(id: &str, content: &Value) -> Value {
-    json!({"type": "from_visitor", "message": {"id": id, "content": content}})
-}
-
-fn sends(desk: &mut Script<Plain>, event: Value, examples: &[Value]) {
-    let effects = desk.take(&json!({"event": event}));
-    assert_sent(&effects, examples);
-}
-
-/// The calls among the effects are the examples; only `id` and `ts` are the
-/// gateway's own to choose.
-fn assert_sent(effects: &[Effect], examples: &[Value]) {
-    let sent: Vec<Value> = calls(effects)
-        .into_iter()
-        .map(|call| {
-            let mut body: Value = serde_json::from_slice(&call.request.body).unwrap();
-            assert_eq!(body["id"], call.id.as_str());
-            let op = body["op"].as_str().unwrap();
-            assert!(call.request.url.ends_with(&format!("/sdp/v1/{op}")));
-            without_id(&mut body);
-            body
-        })
-        .collect();
-    let mut shown = examples.to_vec();
-    shown.iter_mut().for_each(without_id);
-    assert_eq!(sent, shown);
-}
-
-fn without_id(body: &mut Value) {
-    let body = body.as_object_mut().expect("an envelope");
-    assert!(body.remove("id").is_some() && body.remove("ts").is_some());
-}
-
-fn answer(desk: &mut Script<Plain>, op: &str, reply: &Value) -> Vec<Effect> {
-    let effects = desk.take(&json!({"answer": op, "reply": reply}));
-    assert_eq!(desk.harness.notes, [""; 0], "{reply}");
-    effects
-}
-
-fn tell(desk: &mut Script<Plain>, event: &Value) -> Vec<Effect> {
-    let effects = desk.take(&json!({"callback": event}));
-    assert_eq!(desk.harness.notes, [""; 0], "{event}");
-    effects
-}
-
-fn moved_to(effects: &[Effect]) -> Vec<SessionState> {
-    let moved = |effect: &Effect| match effect {
-        Effect::SetState { state, .. } => Some(*state),
-        _ => None,
-    };
-    effects.iter().filter_map(moved).collect()
-}
-
-fn said(effects: &[Effect]) -> Vec<String> {
-    let said = |effect: &Effect| match effect {
-        Effect::Deliver { message } => Some(message.content.to_text()),
-        _ => None,
-    };
-    effects.iter().filter_map(said).collect()
-}
-
-fn places(effects: &[Effect]) -> Vec<u32> {
-    let place = |effect: &Effect| match effect {
-        Effect::Queue { queue } => Some(queue.position),
-        _ => None,
-    };
-    effects.iter().filter_map(place).collect()
-}
-
-fn offered(effects: &[Effect]) -> Vec<String> {
-    let page = |effect: &Effect| match effect {
-        Effect::OfferLeaveMessage { form } => form.clone()?.url,
-        _ => None,
-    };
-    effects.iter().filter_map(page).collect()
-}
-
-fn capabilities(effects: &[Effect]) -> Capabilities {
-    let found = effects.iter().find_map(|effect| match effect {
-        Effect::Capabilities { capabilities, .. } => capabilities.as_deref().cloned(),
-        _ => None,
-    });
-    found.unwrap_or_else(|| panic!("no capabilities among {effects:?}"))
 }

@@ -8,6 +8,7 @@
 mod live;
 mod operations;
 pub mod providers;
+mod threads;
 mod wiring;
 
 use std::{
@@ -20,7 +21,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use kefu_core::config::{Config, StoreUrl};
 use kefu_plugin_api::ids::ProviderId;
-use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle, time::timeout};
 
 use self::{
     live::Running,
@@ -34,7 +35,7 @@ use crate::{
     edge::{self, ShutdownTrigger},
     media::Media,
     plugin::Registry,
-    reload::{self, Cause, Reloader, Why},
+    reload::{self, Cause, Reloader, Why, signal::HangUp},
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -51,17 +52,18 @@ pub struct App {
     hang_up: JoinHandle<()>,
     public: SocketAddr,
     admin: SocketAddr,
-    grace: Duration,
+    limits: watch::Receiver<edge::Limits>,
 }
 
 impl App {
-    /// Starts everything that the configuration names.
+    /// Starts everything that the configuration names. SIGHUP is taken before
+    /// that: plug-ins may need long to open.
     ///
     /// # Errors
     /// The store cannot be opened, an address cannot be listened on, a thread
     /// cannot be started. A provider that cannot be brought up is no error: it
     /// is listed with its reason, and the others serve.
-    pub async fn start(loaded: Loaded) -> anyhow::Result<Self> {
+    pub async fn start(loaded: Loaded, hang_up: HangUp) -> anyhow::Result<Self> {
         let Loaded {
             config, sources, ..
         } = loaded;
@@ -74,8 +76,8 @@ impl App {
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{public_address}"));
-        let limits = edge::Limits::from(&config.main.server.limits);
-        let grace = config.main.server.limits.shutdown_grace;
+        let (change_limits, limits) =
+            watch::channel(edge::Limits::from(&config.main.server.limits));
 
         let metrics = Metrics::new();
         let StoreUrl::Sqlite { path } = &config.main.store.url;
@@ -112,12 +114,13 @@ impl App {
             config: Arc::clone(&config),
             target: Arc::new(Running {
                 registry: Arc::clone(&registry),
+                limits: change_limits,
                 media: media.clone(),
             }),
             metrics: metrics.clone(),
         })?;
         give_up_unfit(&registry, &reloader);
-        let hang_up = reload::signal::reload_on_hang_up(reloader.clone())?;
+        let hang_up = hang_up.reload(reloader.clone());
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
             config: Arc::clone(&config),
             store,
@@ -144,7 +147,13 @@ impl App {
                 metrics.clone(),
                 shutdown.clone(),
             )),
-            tokio::spawn(edge::serve(admin, operators, limits, metrics, shutdown)),
+            tokio::spawn(edge::serve(
+                admin,
+                operators,
+                limits.clone(),
+                metrics,
+                shutdown,
+            )),
         ];
         let housekeeping = tokio::spawn(keep_house(engine.clone(), delivery.clone()));
         Ok(Self {
@@ -157,7 +166,7 @@ impl App {
             hang_up,
             public: public_address,
             admin: admin_address,
-            grace,
+            limits,
         })
     }
 
@@ -175,24 +184,25 @@ impl App {
     /// Whether everything ended in time; what did not goes on at the next
     /// start.
     pub async fn stop(self) -> bool {
+        let grace = self.limits.borrow().shutdown_grace;
         self.housekeeping.abort();
         self.hang_up.abort();
         self.shutdown.stop();
-        let reloader = self.reloader;
+        let (engine, reloader) = (self.engine, self.reloader);
         // A reload under way may take as long as its stages; nothing waits
         // for it longer than for the rest.
-        let reloaded = tokio::task::spawn_blocking(move || reloader.stop());
+        let reloaded = threads::ended("stop reload", Box::new(move || reloader.stop()));
         for listener in self.listeners {
             // It ends by itself when the grace is over; a panic in it was
             // logged and changes nothing now.
             let _ = listener.await;
         }
-        let delivered = self.delivery.stop(self.grace).await;
-        let engine = self.engine;
-        let grace = self.grace;
-        let settled = tokio::task::spawn_blocking(move || engine.stop(grace)).await;
-        let reloaded = tokio::time::timeout(grace, reloaded).await;
-        delivered && settled.is_ok() && reloaded.is_ok()
+        let delivered = self.delivery.stop(grace).await;
+        let settled = threads::ended("stop engine", Box::new(move || engine.stop(grace)));
+        // The engine looks at the time itself, and needs a moment beyond it.
+        let settled = timeout(grace + STOP_MARGIN, settled).await;
+        let reloaded = timeout(grace, reloaded).await;
+        delivered && settled == Ok(true) && reloaded == Ok(true)
     }
 }
 
@@ -228,7 +238,10 @@ fn give_up_unfit(registry: &Registry, reloader: &Reloader) {
         reloader.request(Cause::RollBack {
             provider: unfit.provider,
             generation: None,
-            why: Why::Automatic(why),
+            why: Why::Automatic {
+                unfit: unfit.generation,
+                fault: why,
+            },
         });
     }));
 }
@@ -265,6 +278,7 @@ async fn keep_house(engine: Engine, delivery: Delivery) {
     }
 }
 
+const STOP_MARGIN: Duration = Duration::from_secs(1);
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// Once an hour.
 const SWEEP_EVERY_ROUNDS: u64 = 720;

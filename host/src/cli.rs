@@ -23,7 +23,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{app::App, conformance, telemetry};
+use crate::{app::App, conformance, reload::signal::HangUp, telemetry};
 
 /// Connects any app to any customer-service platform.
 #[derive(Debug, Parser)]
@@ -107,16 +107,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn serve(config: &std::path::Path, exit_with_stdin: bool) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    // Before anything else: until then it ends the process.
+    let hang_up = {
+        let _within = runtime.enter();
+        HangUp::take()?
+    };
     let loaded = crate::config::load(config)?;
     telemetry::start_logging(loaded.config.main.log)?;
     for problem in &loaded.problems {
         tracing::warn!(%problem, "configuration");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     let clean = runtime.block_on(async {
-        let app = App::start(loaded).await?;
+        let app = App::start(loaded, hang_up).await?;
         print_line(&serde_json::json!({
             "event": "ready",
             "public": format!("http://{}", app.public_address()),

@@ -6,12 +6,12 @@
 //! reported and touches nobody else; read again, it leaves its provider as it
 //! was, and one that was read only in part counts as not read.
 
+mod open;
 mod stamp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -22,6 +22,7 @@ use kefu_core::config::{
 };
 use kefu_plugin_api::{Secret, ids::ProviderId};
 
+pub(crate) use open::open_regular;
 pub use stamp::{Fingerprint, Stamp};
 
 /// What was found on disk.
@@ -50,6 +51,8 @@ pub struct Sources {
     path: PathBuf,
     main: CheckedFile<Main>,
     providers: Files,
+    /// Which of them each provider is from; others with its id were refused.
+    owners: BTreeMap<ProviderId, PathBuf>,
     /// The files that `${file:…}` named, with what they held.
     references: References,
     seen: Fingerprint,
@@ -79,10 +82,7 @@ impl Sources {
 
     /// The file that describes a provider.
     pub fn file_of(&self, id: &ProviderId) -> Option<&Path> {
-        self.providers
-            .iter()
-            .find(|(_, file)| file.settings.id == *id)
-            .map(|(path, _)| path.as_path())
+        self.owners.get(id).map(PathBuf::as_path)
     }
 }
 
@@ -122,30 +122,40 @@ pub struct Refused {
 /// # Errors
 /// The main file cannot be read or is wrong.
 pub fn load(main: &Path) -> Result<Loaded, LoadError> {
-    read_all(main, None, &BTreeSet::new()).map_err(|refused| refused.error)
+    let look = Look {
+        unsettled: &BTreeSet::new(),
+        files: &Fingerprint::default(),
+    };
+    read_all(main, None, look).map_err(|refused| refused.error)
+}
+
+/// What the files looked like just before they are read again.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// Those that somebody is writing to, and those that went a moment ago.
+    pub unsettled: &'a BTreeSet<PathBuf>,
+    /// All of them.
+    pub files: &'a Fingerprint,
 }
 
 /// Reads everything again. A provider whose file is wrong stays as it was, and
-/// so does what a file in `unsettled` said, which somebody is writing to.
+/// so does what an unsettled file said. A file that is missing counts as gone
+/// only if the look did not find it either: it may be about to be replaced.
 ///
 /// # Errors
 /// The main file cannot be read or is wrong: nothing of it counts.
-pub fn reload(before: &Sources, unsettled: &BTreeSet<PathBuf>) -> Result<Loaded, Box<Refused>> {
-    read_all(&before.path, Some(before), unsettled).map_err(Box::new)
+pub fn reload(before: &Sources, look: Look<'_>) -> Result<Loaded, Box<Refused>> {
+    read_all(&before.path, Some(before), look).map_err(Box::new)
 }
 
-fn read_all(
-    path: &Path,
-    before: Option<&Sources>,
-    unsettled: &BTreeSet<PathBuf>,
-) -> Result<Loaded, Refused> {
+fn read_all(path: &Path, before: Option<&Sources>, look: Look<'_>) -> Result<Loaded, Refused> {
     let mut reading = Reading {
         before,
-        unsettled,
+        look,
         seen: Fingerprint::default(),
         lookup: Recorder {
             before: before.map(|before| &before.references),
-            unsettled,
+            unsettled: look.unsettled,
             read: Mutex::default(),
         },
         problems: Vec::new(),
@@ -161,13 +171,19 @@ fn read_all(
             return Err(Refused { error, references });
         }
     };
-    let mut files: Vec<_> = providers.values().cloned().collect();
+    let mut files: Vec<_> = providers.iter().collect();
     // Of two files with one id the later is refused: who had it keeps it.
-    files.sort_by_key(|file| {
+    files.sort_by_key(|(path, file)| {
         before
             .and_then(|before| before.file_of(&file.settings.id))
-            .is_none_or(|owner| owner != Path::new(file.file()))
+            .is_none_or(|owner| owner != path.as_path())
     });
+    let mut owners = BTreeMap::new();
+    for (path, file) in &files {
+        let id = file.settings.id.clone();
+        owners.entry(id).or_insert_with(|| path.to_path_buf());
+    }
+    let files = files.into_iter().map(|(_, file)| file.clone()).collect();
     let (config, more) = assemble(main.clone(), files);
     let mut problems = reading.problems;
     problems.extend(more);
@@ -182,6 +198,7 @@ fn read_all(
         path: path.to_owned(),
         main,
         providers,
+        owners,
         references,
         seen,
     };
@@ -195,7 +212,7 @@ fn read_all(
 /// One pass over all files.
 struct Reading<'a> {
     before: Option<&'a Sources>,
-    unsettled: &'a BTreeSet<PathBuf>,
+    look: Look<'a>,
     seen: Fingerprint,
     lookup: Recorder<'a>,
     problems: Vec<ConfigError>,
@@ -204,15 +221,15 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn main(&mut self, path: &Path) -> Result<CheckedFile<Main>, LoadError> {
         self.seen.note(path);
-        if let (Some(before), true) = (self.before, self.unsettled.contains(path)) {
+        if let (Some(before), true) = (self.before, self.look.unsettled.contains(path)) {
             self.say_unread(path);
             return Ok(before.main.clone());
         }
         let text = match read_whole(path) {
             Ok(Whole::Text(text)) => text,
-            Ok(Whole::Torn) => match self.before {
+            Ok(Whole::Torn(text)) => match self.before {
                 Some(before) => return Ok(before.main.clone()),
-                None => fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
+                None => text,
             },
             Err(source) => return Err(unreadable(path, source)),
         };
@@ -241,8 +258,11 @@ impl Reading<'_> {
             let known = before.and_then(|before| before.get(file));
             if let Some(provider) = self.provider(file, known) {
                 let id = &provider.settings.id;
-                // One that is missing and has this id was given another name.
-                providers.retain(|other, it| it.settings.id != *id || files.contains(other));
+                // One that is missing was given another name, if the id turns up
+                // in a file that did not have it.
+                if known.is_none_or(|known| known.settings.id != *id) {
+                    providers.retain(|other, it| it.settings.id != *id || files.contains(other));
+                }
                 providers.insert(file.clone(), provider);
             }
         }
@@ -251,7 +271,7 @@ impl Reading<'_> {
 
     /// A folder that is being replaced is no order to take every provider out.
     fn without_folder(&mut self, folder: &Path, before: &Files, error: &io::Error) -> Files {
-        if !before.keys().all(|file| self.unsettled.contains(file)) {
+        if !before.keys().all(|file| self.look.unsettled.contains(file)) {
             let right = "put it back; to take a provider out, remove its file";
             let problem = format!("cannot be read ({error}), so every provider stays as it is");
             self.problems.push(problem_of(folder, problem, right));
@@ -265,8 +285,13 @@ impl Reading<'_> {
         let missing = before
             .into_iter()
             .flatten()
-            .filter(|(file, _)| !here.contains(file) && self.unsettled.contains(*file));
+            .filter(|(file, _)| !here.contains(file) && self.may_return(file));
         providers.extend(missing.map(|(file, known)| (file.clone(), known.clone())));
+    }
+
+    /// Whether a file that is missing may have gone only for a moment.
+    fn may_return(&self, file: &Path) -> bool {
+        self.look.unsettled.contains(file) || self.look.files.stamp(file).is_some()
     }
 
     /// Says that a file stands there and was not read.
@@ -287,16 +312,16 @@ impl Reading<'_> {
         file: &Path,
         known: Option<&CheckedFile<Provider>>,
     ) -> Option<CheckedFile<Provider>> {
-        if self.before.is_some() && self.unsettled.contains(file) {
+        if self.before.is_some() && self.look.unsettled.contains(file) {
             self.say_unread(file);
             return known.cloned();
         }
         let text = match read_whole(file) {
             Ok(Whole::Text(text)) => text,
-            Ok(Whole::Torn) => return known.cloned(),
+            Ok(Whole::Torn(_)) => return known.cloned(),
             Err(error) => {
                 if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() {
-                    return None;
+                    return known.filter(|_| self.may_return(file)).cloned();
                 }
                 let problem = format!("cannot be read: {error}");
                 let right = "make it readable, or remove it to take its provider out";
@@ -317,19 +342,18 @@ impl Reading<'_> {
 /// The whole text of a file, unless somebody wrote to it meanwhile.
 enum Whole {
     Text(String),
-    Torn,
+    Torn(String),
 }
 
 fn read_whole(path: &Path) -> io::Result<Whole> {
-    let mut file = File::open(path)?;
+    let file = open_regular(path)?;
     let before = Stamp::from(&file.metadata()?);
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    let text = open::read_text(&file)?;
     let after = Stamp::from(&file.metadata()?);
     Ok(if before == after {
         Whole::Text(text)
     } else {
-        Whole::Torn
+        Whole::Torn(text)
     })
 }
 
@@ -411,8 +435,8 @@ impl Recorder<'_> {
             return Ok(text.clone());
         }
         match (read_whole(path)?, before) {
-            (Whole::Text(text), _) | (Whole::Torn, Some(text)) => Ok(text),
-            (Whole::Torn, None) => Err(io::Error::other("it is being written to")),
+            (Whole::Text(text), _) | (Whole::Torn(_), Some(text)) => Ok(text),
+            (Whole::Torn(_), None) => Err(io::Error::other("it is being written to")),
         }
     }
 }
@@ -431,3 +455,6 @@ impl Lookup for Recorder<'_> {
         text.map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,8 @@ use std::{
 
 use kefu_core::config::{NoLookup, Plugins, Provider, Rollback, Trust, check_provider};
 use kefu_gateway::plugin::{
-    Availability, BringUpError, CallClock, FaultKind, Generation, Guarded, ProviderStatus, Registry,
-    Stage, StoredState, StoredStates, Tolerance, Unfit, image,
+    Availability, BringUpError, CallClock, FaultKind, Generation, Guarded, ProviderStatus,
+    Registry, Stage, StoredState, StoredStates, Tolerance, Unfit, image,
 };
 use kefu_plugin_api::{
     prelude::*,
@@ -213,7 +213,7 @@ fn what_is_brought_up_again_unchanged_is_no_way_back() {
     place.bring_up("").expect("it comes up");
     assert_eq!(place.current().number(), 2);
     assert!(place.status().retained.is_empty());
-    let error = place.registry.roll_back(&"vendor".into(), None);
+    let error = place.registry.roll_back(&"vendor".into(), None, None);
     let error = error.expect_err("nothing else has served").to_string();
     assert!(error.contains("nothing else has served it"), "{error}");
 }
@@ -225,20 +225,25 @@ fn going_back_opens_the_earlier_file_with_the_earlier_settings() {
     place.put(MINIMAL);
     let settings = "hosts = [\"vendor.example\"]\n[settings]\nsend_url = \"https://vendor.example/send\"\nwebhook_key = \"k\"";
     place.bring_up(settings).expect("it comes up");
-    let back = place.registry.roll_back(&"vendor".into(), None);
+    let back = place.registry.roll_back(&"vendor".into(), None, None);
     let back = back.expect("it goes back").generation;
     assert_eq!((back.number(), back.about().sha256()), (3, first.as_str()));
     place.say("a", "hello").expect("it serves");
     let slot = place.registry.slot(&"vendor".into()).expect("declared");
     assert_eq!(slot.provider().hosts.len(), 1, "hosts stay those of today");
     // The one that was left is there for whoever asks for it by number.
-    assert!(place.registry.roll_back(&"vendor".into(), None).is_err());
-    let error = place.registry.roll_back(&"vendor".into(), Some(9));
+    assert!(
+        place
+            .registry
+            .roll_back(&"vendor".into(), None, None)
+            .is_err()
+    );
+    let error = place.registry.roll_back(&"vendor".into(), Some(9), None);
     let error = error.expect_err("it never was").to_string();
     assert!(error.contains("it can go back to 2"), "{error}");
     place
         .registry
-        .roll_back(&"vendor".into(), Some(2))
+        .roll_back(&"vendor".into(), Some(2), None)
         .expect("it goes forth again");
     assert_eq!(place.current().descriptor().id, "minimal");
 }
@@ -259,7 +264,7 @@ fn going_back_needs_the_trust_of_today() {
     place
         .bring_up(&format!("sha256 = [\"{}\"]\n{settings}", hash(MINIMAL)))
         .expect("it is listed");
-    let error = place.registry.roll_back(&"vendor".into(), None);
+    let error = place.registry.roll_back(&"vendor".into(), None, None);
     let error = error.expect_err("chaos is not listed any more");
     assert!(matches!(error, BringUpError::Untrusted { .. }), "{error}");
     assert_eq!(place.current().descriptor().id, "minimal");
@@ -286,6 +291,86 @@ fn a_new_generation_that_soon_fails_several_sessions_is_told_of_once() {
     assert_eq!((unfit.generation, unfit.sessions), (2, 2));
     assert!(unfit.fault.contains("asked to panic"), "{}", unfit.fault);
     assert!(told.try_recv().is_err(), "once is enough");
+}
+
+#[test]
+fn a_late_word_against_a_generation_that_was_replaced_changes_nothing() {
+    let place = chaos_registry();
+    place
+        .bring_up("[settings]\nkey = \"new\"")
+        .expect("it comes up");
+    let left = place.registry.roll_back(&"vendor".into(), None, Some(1));
+    let error = left.expect_err("generation 2 serves").to_string();
+    assert!(error.contains("generation 1 any more"), "{error}");
+    assert_eq!(place.current().number(), 2);
+    place
+        .registry
+        .roll_back(&"vendor".into(), None, Some(2))
+        .expect("it is the one that serves");
+    assert_eq!(place.current().number(), 3);
+}
+
+#[test]
+fn late_faults_of_a_replaced_generation_are_not_held_against_the_next() {
+    let place = chaos_registry();
+    let (tell, told) = mpsc::channel::<Unfit>();
+    place.registry.on_unfit(Box::new(move |unfit| {
+        tell.send(unfit).expect("the test listens");
+    }));
+    let old = place.guarded();
+    place
+        .bring_up("[settings]\nkey = \"new\"")
+        .expect("it comes up");
+    for session in ["a", "b", "c", "d"] {
+        old.handle(&CallClock::new(), &says(session, "panic"))
+            .expect_err("it panics");
+    }
+    assert_eq!(place.availability(), Availability::Active);
+    assert!(told.try_recv().is_err());
+    assert_eq!(place.status().faults, 4);
+}
+
+#[test]
+fn other_budgets_after_going_back_bring_no_other_settings_with_them() {
+    let place = chaos_registry();
+    let changed = "isolation = \"in-process\"\nmax_idle = \"2d\"\n[settings]\nkey = \"new\"";
+    place.bring_up(changed).expect("it comes up");
+    place
+        .registry
+        .roll_back(&"vendor".into(), None, None)
+        .expect("it goes back");
+    place
+        .registry
+        .reconfigure(provider("max_idle = \"3d\"\n[settings]\nkey = \"new\""));
+    let slot = place.registry.slot(&"vendor".into()).expect("declared");
+    let configured = slot.provider();
+    assert_eq!(configured.max_idle, Duration::from_secs(3 * 24 * 3_600));
+    assert_eq!(configured.settings.expose().get("key"), None);
+}
+
+#[test]
+fn going_back_ends_no_draining_and_what_came_back_is_not_removed() {
+    let place = chaos_registry();
+    let vendor: ProviderId = "vendor".into();
+    place
+        .bring_up("[settings]\nkey = \"new\"")
+        .expect("it comes up");
+    let until = Instant::now() + Duration::from_secs(60);
+    place.registry.retire(&vendor, until);
+    place
+        .registry
+        .roll_back(&vendor, None, None)
+        .expect("it goes back");
+    assert_eq!(place.registry.draining().len(), 1);
+    // Also one that is refused is in the configuration again.
+    place
+        .bring_up("[settings]\non_open = \"refuse\"")
+        .expect_err("it is refused");
+    assert!(place.registry.draining().is_empty());
+    assert!(!place.registry.remove_drained(&vendor));
+    assert_eq!(place.availability(), Availability::Active);
+    place.registry.retire(&vendor, until);
+    assert!(place.registry.remove_drained(&vendor));
 }
 
 #[test]
@@ -347,7 +432,10 @@ fn only_so_many_versions_are_mapped_into_the_gateway() {
     fs::write(place.file(), second).expect("written");
     let error = place.bring_up("max_copies = 1");
     let error = error.expect_err("it would be the second").to_string();
-    assert!(error.contains("max_copies") && error.contains("process"), "{error}");
+    assert!(
+        error.contains("max_copies") && error.contains("process"),
+        "{error}"
+    );
     place.say("a", "hello").expect("the first still serves");
 }
 

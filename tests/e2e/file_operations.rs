@@ -31,7 +31,7 @@ use site::{KEPT, SPARE, STEADY, Site};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_file_operations_hurt_nobody() -> Result<()> {
     let load = Load::at(&[STEADY, KEPT], 20, 100);
-    treat_badly(200, &load, Random::seeded()?).await
+    treat_badly(200, 20, &load, Random::seeded()?).await
 }
 
 /// Three thousand operations, or as many as `KEFU_SOAK_OPERATIONS` says.
@@ -40,10 +40,11 @@ async fn random_file_operations_hurt_nobody() -> Result<()> {
 async fn soak_random_file_operations_hurt_nobody() -> Result<()> {
     let operations = crowd::rounds("KEFU_SOAK_OPERATIONS", 3_000)?;
     let load = Load::at(&[STEADY, KEPT], 50, 520);
-    treat_badly(operations, &load, Random::seeded()?).await
+    treat_badly(operations, 50, &load, Random::seeded()?).await
 }
 
-async fn treat_badly(operations: u64, load: &Load, mut random: Random) -> Result<()> {
+/// Everything is put right every `few` operations, and in the end.
+async fn treat_badly(operations: u64, few: u64, load: &Load, mut random: Random) -> Result<()> {
     let (config, mut site) = Site::plan()?;
     let gateway = Gateway::start(config, &[]).await?;
     site.lies_in(&gateway);
@@ -55,7 +56,7 @@ async fn treat_badly(operations: u64, load: &Load, mut random: Random) -> Result
         *done.entry(format!("{operation:?}")).or_default() += 1;
         let perform = async {
             operation.perform(&mut site, &gateway, &mut random).await?;
-            if number % SETTLES_EVERY == 0 {
+            if number % few == 0 {
                 settle(&gateway, &mut site, &traffic, &mut random).await?;
                 explain(&gateway, &site, &mut random).await?;
                 explained += 1;
@@ -158,8 +159,6 @@ fn reasons(report: &Value) -> String {
     problems.chain(texts.map(str::to_owned)).collect()
 }
 
-/// After so many operations the operator puts things right and looks.
-const SETTLES_EVERY: u64 = 20;
 /// Short enough that operations run into each other's reloads.
 const LONGEST_PAUSE_MS: u64 = 60;
 const PATIENCE: Duration = Duration::from_secs(60);

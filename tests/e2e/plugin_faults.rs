@@ -1,6 +1,11 @@
 //! Plug-in files that cannot serve, and adapters that misbehave: each costs its
 //! own provider, or its own turn, and is explained; the others serve.
 
+mod behaviours;
+mod neighbours;
+mod opening;
+mod serving;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};

@@ -5,7 +5,7 @@
 
 use crate::args::BenchOptions;
 use crate::cargo;
-use crate::products::{self, Profile};
+use crate::products;
 use anyhow::{Context, Result};
 use std::fs;
 use std::process::Command;
@@ -13,18 +13,17 @@ use std::process::Command;
 /// Builds, measures, prints, and writes the figures to `bench/plugins.json` in
 /// cargo's target folder.
 pub(crate) fn run(options: &BenchOptions) -> Result<()> {
-    let (bench, programs) = products::build_for_bench()?;
-    let plugins = products::build_all_plugins_as(Profile::Release)?;
+    let built = products::build_for_bench()?;
     let folder = cargo::target_dir()?.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let json = folder.join("plugins.json");
-    let mut command = Command::new(bench);
+    let mut command = Command::new(&built.bench);
     command
         .arg("--json")
         .arg(&json)
-        .env("KEFU_GATEWAY_BIN", &programs.gateway)
-        .env("KEFU_SIMULATORS_BIN", &programs.simulators)
-        .env("KEFU_PLUGIN_DIR", plugins);
+        .env("KEFU_GATEWAY_BIN", &built.programs.gateway)
+        .env("KEFU_SIMULATORS_BIN", &built.programs.simulators)
+        .env("KEFU_PLUGIN_DIR", &built.plugins);
     if let Some(only) = &options.only {
         command.arg("--only").arg(only);
     }

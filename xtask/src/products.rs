@@ -177,10 +177,26 @@ pub(crate) fn build_for(profile: Profile, test: &str) -> Result<Programs> {
     )?)
 }
 
-/// Builds the program that measures, and the gateway that it measures.
-pub(crate) fn build_for_bench() -> Result<(PathBuf, Programs)> {
-    let built = cargo::build(&["build", "--workspace", "--bins", "--profile", "release"])?;
-    Ok((program(&built, "kefu-bench")?, programs(&built)?))
+/// What measurements run.
+pub(crate) struct ForBench {
+    /// The program that measures.
+    pub(crate) bench: PathBuf,
+    /// What it measures.
+    pub(crate) programs: Programs,
+    /// The folder of the one plug-in that it loads.
+    pub(crate) plugins: PathBuf,
+}
+
+/// Builds what measurements run, in the release profile.
+pub(crate) fn build_for_bench() -> Result<ForBench> {
+    let build = ["build", "--workspace", "--bins"];
+    let built = cargo::build(&[build.as_slice(), &Profile::Release.args()].concat())?;
+    let measured = FOR_TESTS.iter().filter(|plugin| plugin.flags == SMALL);
+    Ok(ForBench {
+        bench: program(&built, "kefu-bench")?,
+        programs: programs(&built)?,
+        plugins: build_plugins(measured, Profile::Release)?,
+    })
 }
 
 /// Builds both vendors' plug-ins and returns the folder they are in.
@@ -230,7 +246,10 @@ fn program(artifacts: &[Artifact], name: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo built no program {name}"))
 }
 
-fn build_plugins(plugins: &[Plugin], profile: Profile) -> Result<PathBuf> {
+fn build_plugins<'a>(
+    plugins: impl IntoIterator<Item = &'a Plugin>,
+    profile: Profile,
+) -> Result<PathBuf> {
     let target = cargo::target_dir()?.join("plug-ins");
     let staged = match profile {
         Profile::Dev => target.join("staged"),

@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Instant};
 use kefu_core::config::{Main, Provider};
 use kefu_plugin_api::ids::ProviderId;
 
+use tokio::sync::watch;
+
 use crate::{
+    edge,
     media::Media,
     plugin::{BringUpError, BroughtUp, Registry},
     reload::{Failure, FailureKind, Live, Target, report::StageTook},
@@ -18,6 +21,7 @@ use crate::{
 /// The parts of a running gateway that changes reach.
 pub(super) struct Running {
     pub(super) registry: Arc<Registry>,
+    pub(super) limits: watch::Sender<edge::Limits>,
     pub(super) media: Media,
 }
 
@@ -25,6 +29,8 @@ impl Target for Running {
     fn configure(&self, main: &Main) {
         self.registry
             .configure(&main.plugins, main.limits.call_timeout);
+        self.limits
+            .send_replace(edge::Limits::from(&main.server.limits));
         self.media.set_url_ttl(main.media.url_ttl);
         telemetry::change_level(main.log.level);
         telemetry::change_level(main.log.level);
@@ -50,9 +56,14 @@ impl Target for Running {
         self.registry.retire(provider, until);
     }
 
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Live, Failure> {
+    fn roll_back(
+        &self,
+        provider: &ProviderId,
+        generation: Option<u64>,
+        unfit: Option<u64>,
+    ) -> Result<Live, Failure> {
         self.registry
-            .roll_back(provider, generation)
+            .roll_back(provider, generation, unfit)
             .map(live)
             .map_err(|error| failure(&error))
     }
@@ -79,7 +90,9 @@ fn live(up: BroughtUp) -> Live {
 
 fn failure(error: &BringUpError) -> Failure {
     let kind = match error {
-        BringUpError::NotRetained { .. } => FailureKind::NotRetained,
+        BringUpError::NotRetained { .. } | BringUpError::Replaced { .. } => {
+            FailureKind::NotRetained
+        }
         error if error.is_waiting() => FailureKind::Waiting,
         _ => FailureKind::Refused,
     };

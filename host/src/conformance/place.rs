@@ -9,7 +9,11 @@ use kefu_core::config::Settings;
 use kefu_plugin_api::error::OpenError;
 use serde_json::Value;
 
-use super::{Isolation, job::Job, subject::Subject};
+use super::{
+    Isolation,
+    job::Job,
+    subject::{self, Subject},
+};
 use crate::plugin::{
     About, Fault, FaultKind, Function, Generation, Image, Loader, Module, OpenFault, OutputLimits,
     Stage,
@@ -107,6 +111,13 @@ impl Subject for Child {
             }
             CallError::Died { .. } => Fault::new(FaultKind::Crash, error.to_string()),
         })
+    }
+
+    fn worked(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).ok()?;
+        threads
+            .map(|thread| subject::worked(&thread.ok()?.path()))
+            .sum()
     }
 }
 

@@ -130,6 +130,18 @@ impl Account {
 }
 
 impl Accounts for Registry {
+    fn earlier(&self, provider: &ProviderId) -> Vec<Account> {
+        let retained = self.slot(provider).map(|slot| slot.retained());
+        retained
+            .into_iter()
+            .flatten()
+            .map(|kept| Account {
+                provider: kept.provider,
+                descriptor: Arc::clone(kept.about.descriptor()),
+            })
+            .collect()
+    }
+
     fn config(&self, provider: &ProviderId) -> Option<Arc<Provider>> {
         Some(self.slot(provider)?.provider())
     }

@@ -5,7 +5,7 @@
 //! before the first byte of a request that must not arrive twice leaves, and
 //! as late as possible, so that what surely was not sent is not marked.
 
-use std::{cell::OnceCell, collections::BTreeMap, sync::LazyLock};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::LazyLock};
 
 use kefu_core::outbox::OutboxEntry;
 use kefu_plugin_api::{
@@ -45,10 +45,10 @@ impl Try<'_> {
     pub(super) async fn perform(mut self) -> Result<HttpResponse, Failure> {
         let mut request = self.form().await?;
         // First, so that no token is fetched for what may not leave.
-        check(&request, self.account)?;
+        let account = account_for(self.shared, self.account, &request)?;
         let secrets = self.fetch_tokens(&request).await?;
         let id = self.entry.call.id.as_str().to_owned();
-        fill(&mut request, self.account, &secrets, &id)?;
+        fill(&mut request, &account, &secrets, &id)?;
         self.mark().await?;
         let limits = &self.account.provider.limits;
         self.shared.http.send(request, limits).await
@@ -103,6 +103,28 @@ impl Try<'_> {
         *self.marked = true;
         Ok(())
     }
+}
+
+/// Through which account a request leaves. What was made before the provider
+/// moved to another address goes where it was meant to go, with the secrets that
+/// belong there. A token is always one of today's account, so what needs one
+/// does not.
+fn account_for<'a>(
+    shared: &Shared,
+    account: &'a Account,
+    request: &HttpRequest,
+) -> Result<Cow<'a, Account>, Failure> {
+    let Err(refused) = check(request, account) else {
+        return Ok(Cow::Borrowed(account));
+    };
+    if stamp::tokens_of(request).next().is_some() {
+        return Err(refused);
+    }
+    let earlier = shared.parts.accounts.earlier(account.id());
+    let found = earlier
+        .into_iter()
+        .find(|account| check(request, account).is_ok());
+    found.map(Cow::Owned).ok_or(refused)
 }
 
 /// Checks that a request goes where this account may go.

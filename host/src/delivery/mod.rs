@@ -147,6 +147,13 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Whether requests may leave for it now.
     fn standing(&self, provider: &ProviderId) -> Standing;
+
+    /// The accounts that it had before, newest first: for requests that were
+    /// made while one of them was in force, and lead where it led.
+    fn earlier(&self, provider: &ProviderId) -> Vec<Account> {
+        let _ = provider;
+        Vec::new()
+    }
 }
 
 /// Whether requests may leave for a provider.

@@ -7,9 +7,7 @@
 
 mod patience;
 
-use std::{
-    convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
-};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -20,7 +18,7 @@ use kefu_core::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -104,23 +102,25 @@ impl Shutdown {
 /// connection and no further request on an old one, streams are ended by their
 /// handlers. Returns when all are gone or `shutdown_grace` is over; what is
 /// left then is cut off.
+///
+/// Limits may change: those of a connection hold for new ones, the rest at
+/// once. Where fewer connections are allowed than are open, none is cut off.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
-    limits: Limits,
+    mut limits: watch::Receiver<Limits>,
     metrics: Metrics,
     mut shutdown: Shutdown,
 ) {
-    let places = Arc::new(Semaphore::new(limits.max_connections as usize));
+    let places = Places::default();
     // Tasks see this channel close when the grace is over.
     let (cut, cut_off) = watch::channel(());
     loop {
         let place = tokio::select! {
             biased;
             () = shutdown.stopping() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
+            place = places.take(&mut limits) => place,
         };
-        let place = place.expect("the semaphore is never closed");
         let accepted = tokio::select! {
             biased;
             () = shutdown.stopping() => break,
@@ -152,37 +152,81 @@ pub async fn serve<H: Handler>(
         });
     }
     drop(listener);
-    let all = places.acquire_many(limits.max_connections);
-    if timeout(limits.shutdown_grace, all).await.is_err() {
-        let left = limits.max_connections as usize - places.available_permits();
+    let grace = limits.borrow().shutdown_grace;
+    if timeout(grace, places.all_free()).await.is_err() {
         tracing::warn!(
-            connections = left,
+            connections = places.taken(),
             "cut off connections that did not finish in time"
         );
     }
     drop(cut);
 }
 
+/// How many connections are open.
+#[derive(Default)]
+struct Places(watch::Sender<usize>);
+
+/// The place of one connection, until it ends.
+struct Place(watch::Sender<usize>);
+
+impl Places {
+    /// Waits until one more may open, by the limit as it is then.
+    async fn take(&self, limits: &mut watch::Receiver<Limits>) -> Place {
+        let mut taken = self.0.subscribe();
+        let mut change = true;
+        loop {
+            let most = limits.borrow_and_update().max_connections as usize;
+            let changed = tokio::select! {
+                // Its sender is ours, so this fails never.
+                _ = taken.wait_for(|taken| *taken < most) => break,
+                changed = limits.changed(), if change => changed,
+            };
+            // Nobody changes them any more.
+            change = changed.is_ok();
+        }
+        self.0.send_modify(|taken| *taken += 1);
+        Place(self.0.clone())
+    }
+
+    async fn all_free(&self) {
+        let _ = self.0.subscribe().wait_for(|taken| *taken == 0).await;
+    }
+
+    fn taken(&self) -> usize {
+        *self.0.borrow()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.send_modify(|taken| *taken -= 1);
+    }
+}
+
 async fn connection<H: Handler>(
     socket: TcpStream,
     peer: SocketAddr,
     handler: H,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     mut shutdown: Shutdown,
 ) {
     // Events are small and must not wait for more of them.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    let request_timeout = limits.request_timeout;
+    let (max_header, header_timeout) = {
+        let limits = limits.borrow();
+        (limits.max_header, limits.header_timeout)
+    };
     let service = service_fn(move |request| {
+        let limit = limits.borrow().request_timeout;
         let answering = handler.handle(request, peer);
-        async move { Ok::<_, Infallible>(in_time(answering, request_timeout).await) }
+        async move { Ok::<_, Infallible>(in_time(answering, limit).await) }
     });
-    let max_header = usize::try_from(limits.max_header).unwrap_or(usize::MAX);
+    let max_header = usize::try_from(max_header).unwrap_or(usize::MAX);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(header_timeout)
         .max_header_size(max_header)
         .max_buf_size(max_header.max(MIN_BUFFER))
         .serve_connection(TokioIo::new(Patient::new(socket, WRITE_TIMEOUT)), service);

@@ -21,7 +21,7 @@
 //! ```text
 //! let (trigger, shutdown) = edge::shutdown_signal();
 //! let public = edge::Public::new(edge::Parts { …, shutdown: shutdown.clone() });
-//! let limits = edge::Limits::from(&config.main.server.limits);
+//! let (change, limits) = watch::channel(edge::Limits::from(&config.main.server.limits));
 //! tokio::spawn(edge::serve(listener, public, limits, metrics, shutdown));
 //! // later
 //! trigger.stop(); // both `serve` futures end, at the latest after the grace

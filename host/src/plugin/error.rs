@@ -65,6 +65,14 @@ pub enum BringUpError {
         /// Those that are there.
         retained: Vec<u64>,
     },
+    /// Another generation serves by now than the one that was to be left.
+    #[error("provider `{provider}` is not served by generation {generation} any more")]
+    Replaced {
+        /// The provider.
+        provider: ProviderId,
+        /// The generation that was to be left.
+        generation: u64,
+    },
     /// It asks for what this gateway does not have.
     #[error("provider `{provider}`: {detail}")]
     Unsupported {
@@ -92,7 +100,7 @@ impl BringUpError {
             Self::Untrusted { .. } => Some(Stage::Trust),
             Self::Refused { stage, .. } | Self::TooSlow { stage, .. } => Some(*stage),
             Self::Open { .. } => Some(Stage::Start),
-            Self::NotRetained { .. } | Self::Unsupported { .. } => None,
+            Self::NotRetained { .. } | Self::Replaced { .. } | Self::Unsupported { .. } => None,
         }
     }
 }

@@ -7,12 +7,14 @@
 //! is closed exactly once, after its last call; an answer is decoded only if it
 //! is small enough.
 
+mod bars;
+
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kefu_core::config::Isolation;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
 
+use self::bars::{Asker, Bars};
 use super::{
     About, Module,
     opened::{Bytes, Function, InProcess, Opened, ProcessStatus, judge},
@@ -83,9 +86,15 @@ impl Fault {
     }
 
     /// Whether it speaks against the adapter. What the vendor did wrong does
-    /// not, however often it happens.
+    /// not, however often it happens; nor does a call that was never made.
     pub fn blames_adapter(&self) -> bool {
-        self.kind != FaultKind::Vendor
+        !matches!(self.kind, FaultKind::Vendor | FaultKind::Unavailable)
+    }
+
+    /// Whether the adapter never saw the call, so that it can be made later as
+    /// if nothing had happened.
+    pub fn is_absence(&self) -> bool {
+        self.kind == FaultKind::Unavailable
     }
 }
 
@@ -99,6 +108,9 @@ pub enum FaultKind {
     Crash,
     /// It did not answer in time.
     Timeout,
+    /// No process took the call: the next one is not there yet, or all of its
+    /// threads are busy, or the session's calls have just ended two.
+    Unavailable,
     /// The answer is larger than it may be.
     TooLarge,
     /// The answer cannot be read, or contains an effect that is not known.
@@ -121,6 +133,7 @@ impl FaultKind {
             Self::Panic => "panic",
             Self::Crash => "crash",
             Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
             Self::TooLarge => "too_large",
             Self::BadOutput => "bad_output",
             Self::Illegal => "illegal",
@@ -137,6 +150,7 @@ impl std::fmt::Display for FaultKind {
             Self::Panic => "the adapter panicked",
             Self::Crash => "the adapter ended its process",
             Self::Timeout => "the adapter did not answer in time",
+            Self::Unavailable => "no process of the adapter took the call",
             Self::TooLarge => "the adapter answered too much",
             Self::BadOutput => "the adapter's answer cannot be read",
             Self::Illegal => "the adapter asked for what is not allowed",
@@ -186,6 +200,7 @@ pub struct Generation {
     number: u64,
     limits: OutputLimits,
     in_flight: AtomicU64,
+    bars: Bars,
 }
 
 impl Generation {
@@ -237,6 +252,7 @@ impl Generation {
             number,
             limits,
             in_flight: AtomicU64::new(0),
+            bars: Bars::default(),
         }
     }
 
@@ -246,7 +262,8 @@ impl Generation {
     /// Why there is no usable answer.
     pub fn handle(&self, input: &HandleInput) -> Result<HandleOutput, Fault> {
         let _call = self.enter();
-        let output: HandleOutput = self.ask(Function::Handle, input)?;
+        let asker = Asker::Session(input.session.id.clone());
+        let output: HandleOutput = self.ask_for(asker, Function::Handle, input)?;
         self.check_count("effects", output.effects.len())?;
         if output.state.len() > self.limits.state {
             return Err(Fault::too_large(
@@ -265,7 +282,7 @@ impl Generation {
     /// an answer.
     pub fn receive(&self, callback: &Callback) -> Result<ReceiveOutput, Fault> {
         let _call = self.enter();
-        let output = self.ask(Function::Receive, callback)?;
+        let output = self.ask_for(Asker::of(callback), Function::Receive, callback)?;
         if let ReceiveOutput::Accepted { receipt } = &output {
             self.check_count("events", receipt.events.len())?;
         }
@@ -350,12 +367,18 @@ impl Generation {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    fn ask<T: DeserializeOwned>(
+    fn ask_for<T: DeserializeOwned>(
         &self,
+        asker: Asker,
         function: Function,
         input: &impl Serialize,
     ) -> Result<T, Fault> {
-        read(&self.opened.call(function, &write(input)?)?)
+        self.bars.check(&asker, Instant::now())?;
+        let answer = self.opened.call(function, &write(input)?);
+        if let Err(fault) = &answer {
+            self.bars.note(asker, fault, Instant::now());
+        }
+        read(&answer?)
     }
 
     fn enter(&self) -> InFlight<'_> {

@@ -160,6 +160,16 @@ impl Health {
         });
     }
 
+    /// Notes a fault, whoever's it is.
+    pub fn note(&self, fault: &Fault) {
+        let mut record = self.record();
+        *record.faults.entry(fault.kind).or_default() += 1;
+        record.last_error = Some(LastError {
+            at: status::now(),
+            text: fault.to_string(),
+        });
+    }
+
     /// Counts a fault of one session; `session` is empty for what belongs to
     /// none. Says whether this one brought the quarantine.
     pub fn count(
@@ -169,12 +179,8 @@ impl Health {
         now: Instant,
         tolerance: &Tolerance,
     ) -> bool {
+        self.note(fault);
         let mut record = self.record();
-        *record.faults.entry(fault.kind).or_default() += 1;
-        record.last_error = Some(LastError {
-            at: status::now(),
-            text: fault.to_string(),
-        });
         if !fault.blames_adapter() || record.quarantined_until.is_some_and(|until| until > now) {
             return false;
         }
@@ -269,12 +275,22 @@ impl Guarded {
     pub fn blame(&self, session: &SessionId, fault: &Fault) {
         let (now, tolerance) = (Instant::now(), &self.watch.tolerance);
         let health = self.slot.health();
-        let brought = health.count(fault, session, now, tolerance);
         let (provider, generation) = (self.generation.provider(), self.generation.number());
-        tracing::warn!(%provider, generation, %session, %fault, "adapter fault");
+        if fault.is_absence() {
+            // Whatever keeps its process away was logged when it happened.
+            tracing::debug!(%provider, generation, %session, %fault, "an adapter call was not made");
+        } else {
+            tracing::warn!(%provider, generation, %session, %fault, "adapter fault");
+        }
         if let Some(observer) = &self.watch.observer {
             observer.faulted(provider, fault.kind);
         }
+        if !self.slot.is_served_by(generation) {
+            // A late call of one that was replaced says nothing of the one
+            // that took its place.
+            return health.note(fault);
+        }
+        let brought = health.count(fault, session, now, tolerance);
         if brought {
             tracing::error!(
                 %provider,
@@ -459,6 +475,16 @@ mod tests {
         }
         assert_eq!(health.faults()[&FaultKind::Vendor], 5);
         assert!(health.last_error().is_some());
+    }
+
+    #[test]
+    fn a_call_that_no_process_took_is_counted_and_held_against_nobody() {
+        let (health, start) = (Health::default(), Instant::now());
+        let fault = Fault::new(FaultKind::Unavailable, "the next one is not there yet");
+        for session in ["a", "b", "c", "d", "e"] {
+            assert!(!health.count(&fault, &session.into(), start, &TOLERANCE));
+        }
+        assert_eq!(health.faults()[&FaultKind::Unavailable], 5);
     }
 
     #[test]

@@ -7,15 +7,20 @@
 //! never again; a copy has the hash that its name says.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use sha2::{Digest, Sha256};
 
 use super::{LoadError, Refusal, elf};
+use crate::config::open_regular;
 
 /// The largest file that is taken for a plug-in.
 pub const MAX_SIZE: u64 = 256 << 20;
@@ -95,11 +100,16 @@ impl Image {
     /// # Errors
     /// What is in the way of writing it.
     pub fn keep(&self, copies: &Path) -> Result<PathBuf, LoadError> {
+        // Providers with the same plug-in come up side by side. A copy that was
+        // handed out must stay the very file that it is: a child may open that
+        // one and no other.
+        static KEEPING: Mutex<()> = Mutex::new(());
+        let _alone = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = copy_of(copies, &self.sha256);
-        let kept = match self.is_kept(&copy) {
+        let kept = prepare(copies).and_then(|()| match self.is_kept(&copy) {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => self.write(copies, &copy),
-        };
+        });
         match kept {
             Ok(()) => Ok(copy),
             Err(error) => Err(LoadError {
@@ -124,7 +134,6 @@ impl Image {
     /// that is mapped already is left alone.
     fn write(&self, copies: &Path, copy: &Path) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        fs::create_dir_all(copies)?;
         let unique = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = copies.join(format!(".{}.{}.{unique}", self.sha256, std::process::id()));
         let written = (|| {
@@ -145,6 +154,28 @@ impl Image {
     }
 }
 
+/// Makes the folder of the copies, or judges the one that is there: whoever may
+/// write to it can put other code in the place of what was judged.
+fn prepare(copies: &Path) -> io::Result<()> {
+    if let Some(above) = copies.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(copies) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let folder = fs::metadata(copies)?;
+    let (owner, us) = (folder.uid(), rustix::process::geteuid().as_raw());
+    let others_write = folder.mode() & 0o022 != 0;
+    if owner == us && !others_write {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "expected a folder that only user {us} may write to, found one of user {owner} with mode {:03o}; make it so with chown and chmod 700",
+        folder.mode() & 0o777
+    )))
+}
+
 /// Where the private copy of this content is kept.
 pub(super) fn copy_of(copies: &Path, sha256: &str) -> PathBuf {
     copies.join(format!("{sha256}.so"))
@@ -159,7 +190,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
-    // Opening a pipe would wait for a writer, so the kind is asked for first.
+    // For words of its own; that it is still a file is seen when it is opened.
     let kind = fs::metadata(file).map_err(unreadable)?.file_type();
     if !kind.is_file() {
         return Err(Refusal::NotAFile {
@@ -171,7 +202,7 @@ fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
         });
     }
     let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(unreadable)?;
+    let opened = open_regular(file).map_err(unreadable)?;
     let size = opened.metadata().map_err(unreadable)?.len();
     if size > limit {
         return Err(Refusal::TooLarge {
@@ -239,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_was_handed_out_is_not_replaced_by_others_who_keep_the_same() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let bytes = vec![7; 1 << 20];
+        let inodes: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
+            let keeping: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let copy = image(&bytes).keep(dir.path()).expect("kept");
+                        fs::metadata(copy).expect("a file").ino()
+                    })
+                })
+                .collect();
+            let inodes = keeping.into_iter().map(|kept| kept.join().expect("kept"));
+            inodes.collect()
+        });
+        assert_eq!(inodes.len(), 1);
+    }
+
+    #[test]
     fn a_copy_that_cannot_be_written_names_copy_and_reason() {
         let dir = tempfile::tempdir().expect("a folder");
         let blocked = dir.path().join("file");
@@ -246,6 +297,21 @@ mod tests {
         let error = image(b"abc").keep(&blocked).expect_err("not a folder");
         assert!(matches!(error.refusal, Refusal::Copy { .. }), "{error}");
         assert!(error.to_string().contains("plugin.so"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_keeps_no_copies() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let copies = dir.path().join("copies");
+        image(b"abc").keep(&copies).expect("kept");
+        let mode = fs::metadata(&copies).expect("a folder").mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        fs::set_permissions(&copies, fs::Permissions::from_mode(0o770)).expect("changed");
+        let error = image(b"abc")
+            .keep(&copies)
+            .expect_err("the group may write");
+        assert!(error.to_string().contains("chmod 700"), "{error}");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | [`generation`] | what goes in and comes out of one, as values |
 //! | `trust` | whether the bytes may be loaded, by the operator's policy |
 //! | `pipeline` | the stages from a file to a generation that could serve |
+//! | `states` | whether a new generation can go on with open conversations |
 //! | [`slot`] | what serves a provider, what can be gone back to, how it is doing |
 //! | [`guard`] | counted faults, quarantine, the clock of a call |
 //! | `probation` | the time in which a new generation has to prove itself |
@@ -38,6 +39,7 @@ mod probation;
 pub mod registry;
 pub mod slot;
 mod stage;
+mod states;
 mod status;
 mod trust;
 
@@ -48,10 +50,10 @@ pub use guard::{Alarm, CallClock, CallKind, CallObserver, Guarded, Health, Runni
 pub use image::Image;
 pub use loader::{Loader, Module};
 pub use opened::{Function, ProcessStatus};
-pub use pipeline::{StoredState, StoredStates};
 pub use probation::Unfit;
 pub use registry::{BroughtUp, Registry};
 pub use slot::{Availability, Retained, Slot};
 pub use stage::{Stage, StageTime};
+pub use states::{StoredState, StoredStates};
 pub use status::{LastError, ProviderStatus, RetainedStatus};
 pub use trust::signature_file;

@@ -5,7 +5,7 @@
 //! locked-down child. Deliberately encodes nothing. Invariant: whatever
 //! happens to the code behind it, a call ends with bytes or with a [`Fault`].
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, thread, time::Duration};
 
 use abi_stable::std_types::RVec;
 use kefu_core::config::Isolation;
@@ -126,8 +126,16 @@ impl Opened for InProcess {
 }
 
 impl Drop for InProcess {
+    /// Closing runs code of the adapter, which may not come back: on a thread
+    /// that nobody waits for.
     fn drop(&mut self) {
-        self.module.close(self.handle);
+        let (module, handle) = (Arc::clone(&self.module), self.handle);
+        let closing = thread::Builder::new()
+            .name("plugin-close".into())
+            .spawn(move || module.close(handle));
+        if let Err(error) = closing {
+            tracing::warn!(%error, "no thread can be started to close an adapter; it stays open");
+        }
     }
 }
 

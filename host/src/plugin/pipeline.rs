@@ -11,19 +11,17 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-use kefu_core::config::{Isolation, Provider, Trust};
-use kefu_plugin_api::ids::ProviderId;
 
 use super::{
-    BringUpError, Fault, FaultKind, Function, Generation, Image, Loader, OutputLimits, Stage,
-    StageTime,
-    child::{CallError, Child, ChildError, ChildObserver, Launch, Nursery, Supervisor},
+    BringUpError, Fault, Generation, Image, Loader, OutputLimits, Stage, StageTime, StoredStates,
+    child::{Child, ChildError, ChildObserver, Launch, Nursery, Supervisor},
     stage::Stopwatch,
+    states::{self, Trial},
     trust,
 };
+use kefu_core::config::{Isolation, Provider, Trust};
 
 /// What the stages go by. It may change while the gateway runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,25 +42,6 @@ pub(super) struct Children {
     /// Calls that one of them can take at the same time.
     pub(super) threads: usize,
     pub(super) observer: Option<Arc<dyn ChildObserver>>,
-}
-
-/// A stored state of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredState {
-    /// The version of the adapter that wrote it.
-    pub version: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// Where the states of open sessions are found.
-pub trait StoredStates: Send + Sync {
-    /// At most so many states of a provider's open sessions: of every version
-    /// that wrote one, the newest and the oldest first.
-    ///
-    /// # Errors
-    /// Why they cannot be read.
-    fn sample(&self, provider: &ProviderId, most: usize) -> Result<Vec<StoredState>, String>;
 }
 
 /// What is brought up.
@@ -134,7 +113,14 @@ impl Pipeline<'_> {
             .start(&launch)
             .map_err(|error| failed(&order.file, error))?;
         watch.passed_elsewhere(child.times().iter().copied());
-        self.check_states(order, |state| self.check_state(&child, state))?;
+        let mut trial = Trial {
+            nursery: &children.nursery,
+            launch: &launch,
+            child,
+            ended: 0,
+        };
+        self.check_states(order, |state| trial.read(state))?;
+        let Trial { child, .. } = trial;
         watch.passed(Stage::States);
         let generation = if in_process {
             drop(child);
@@ -213,14 +199,6 @@ impl Pipeline<'_> {
         ))
     }
 
-    fn check_state(&self, child: &Child, state: &[u8]) -> Result<(), Fault> {
-        match child.call(Function::CheckState, state, self.rules.call_timeout) {
-            Ok(_) => Ok(()),
-            Err(CallError::Fault(fault)) => Err(fault),
-            Err(other) => Err(Fault::new(FaultKind::Crash, other.to_string())),
-        }
-    }
-
     fn read(&self, order: &Order) -> Result<Image, BringUpError> {
         let image = Image::read(&order.file)?;
         match &order.sha256 {
@@ -289,18 +267,17 @@ impl Pipeline<'_> {
         })
     }
 
-    /// Refuses what cannot read states that are read today. A state that
-    /// nobody can read any more stands in nobody's way.
+    /// Lets it read the states of open sessions.
     fn check_states(
         &self,
         order: &Order,
-        check: impl Fn(&[u8]) -> Result<(), Fault>,
+        read: impl FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), BringUpError> {
-        let Some(states) = self.states else {
+        let Some(stored) = self.states else {
             return Ok(());
         };
         let provider = &order.provider.id;
-        let states = states
+        let sample = stored
             .sample(provider, STATES)
             .map_err(|detail| BringUpError::Refused {
                 file: order.file.clone(),
@@ -308,40 +285,8 @@ impl Pipeline<'_> {
                 detail: format!("cannot read the stored states of provider `{provider}`: {detail}"),
             })?;
         let limit = self.rules.stage_timeout;
-        let deadline = Instant::now() + limit;
-        let mut failed = Vec::new();
-        for state in &states {
-            if let Err(fault) = check(&state.bytes) {
-                failed.push((state, fault));
-            }
-            if Instant::now() > deadline {
-                let (file, stage) = (order.file.clone(), Stage::States);
-                return Err(BringUpError::TooSlow { file, stage, limit });
-            }
-        }
-        let Some((example, fault)) = failed.first() else {
-            return Ok(());
-        };
-        let lost = match &order.current {
-            Some(current) => failed
-                .iter()
-                .filter(|(state, _)| current.check_state(&state.bytes).is_ok())
-                .count(),
-            None => 0,
-        };
-        if lost == 0 {
-            tracing::warn!(%provider, unreadable = failed.len(), sampled = states.len(), %fault, "states of open sessions cannot be read; their next turn will fail");
-            return Ok(());
-        }
-        Err(BringUpError::Refused {
-            file: order.file.clone(),
-            stage: Stage::States,
-            detail: format!(
-                "expected it to read the states of open sessions, found {lost} of {} that it cannot and that generation in service can, such as one written by version `{}`: {fault}",
-                states.len(),
-                example.version
-            ),
-        })
+        states::check(&sample, order.current.as_ref(), limit, read)
+            .map_err(|against| against.of(&order.file, limit))
     }
 }
 
@@ -364,7 +309,7 @@ fn failed(file: &Path, error: ChildError) -> BringUpError {
 }
 
 /// What the work gives, if it ends in time.
-fn within<T: Send + 'static>(
+pub(super) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

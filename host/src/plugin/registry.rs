@@ -23,7 +23,7 @@ use super::{
     child::{ChildObserver, Nursery},
     guard::Watch,
     pipeline::{Children, Order, Pipeline, Rules},
-    slot::Swap,
+    slot::{Swap, opened_like},
 };
 
 /// A generation that was put into service.
@@ -175,7 +175,8 @@ impl Registry {
     /// Goes back to an earlier generation: the one of this number, or the
     /// newest that was not given up. Its file and its settings come through
     /// the same stages as a new one's; hosts, budgets and the list of trusted
-    /// files stay as they are configured today.
+    /// files stay as they are configured today. With `unfit`, only if it is
+    /// that generation that serves.
     ///
     /// # Errors
     /// Why not; what serves goes on.
@@ -183,6 +184,7 @@ impl Registry {
         &self,
         provider: &ProviderId,
         number: Option<u64>,
+        unfit: Option<u64>,
     ) -> Result<BroughtUp, BringUpError> {
         let not_retained = |retained: Vec<u64>| BringUpError::NotRetained {
             provider: provider.clone(),
@@ -192,21 +194,29 @@ impl Registry {
         let slot = self
             .slot(provider)
             .ok_or_else(|| not_retained(Vec::new()))?;
+        if let Some(unfit) = unfit
+            && !slot.is_served_by(unfit)
+        {
+            return Err(BringUpError::Replaced {
+                provider: provider.clone(),
+                generation: unfit,
+            });
+        }
         let kept = slot.way_back(number).ok_or_else(|| {
             not_retained(slot.retained().iter().map(|kept| kept.number).collect())
         })?;
-        let today = slot.provider();
-        let provider = Arc::new(Provider {
-            plugin: kept.provider.plugin.clone(),
-            isolation: kept.provider.isolation,
-            settings: kept.provider.settings.clone(),
-            ..Provider::clone(&today)
-        });
+        let today = Provider::clone(&slot.provider());
+        let provider = Arc::new(opened_like(&kept.provider, today));
         let sha256 = kept.about.sha256();
         let file = self.loader.copy_of(sha256);
         let done = self.run(&slot, &provider, file, Some(sha256), Swap::GoBack);
         if let Err(error) = &done {
             slot.note(error);
+            if let Some(unfit) = unfit {
+                // It is no better for that: a later fault asks again.
+                let rule = self.policy.load().rollback;
+                slot.probation().begin(unfit, Instant::now(), rule);
+            }
         }
         done
     }
@@ -240,6 +250,21 @@ impl Registry {
             .iter()
             .filter_map(|(id, slot)| Some((id.clone(), slot.draining_until()?)))
             .collect()
+    }
+
+    /// Takes a provider out that is drained. Whether it was; one that came back
+    /// into the configuration meanwhile stays.
+    pub fn remove_drained(&self, provider: &ProviderId) -> bool {
+        let _changing = self.lock();
+        let mut slots = BTreeMap::clone(&self.slots.load());
+        let drained = slots
+            .get(provider)
+            .is_some_and(|slot| slot.draining_until().is_some());
+        if drained {
+            slots.remove(provider);
+            self.slots.store(Arc::new(slots));
+        }
+        drained
     }
 
     /// Takes a provider out. Calls under way finish.
@@ -280,6 +305,16 @@ impl Registry {
         Ok(Guarded {
             generation,
             slot,
+            watch: Arc::clone(&self.watch),
+        })
+    }
+
+    /// The guard of a generation that was called, whether it serves any more or
+    /// not; `None` if its provider is gone.
+    pub fn guard_of(&self, generation: &Arc<Generation>) -> Option<Guarded> {
+        Some(Guarded {
+            generation: Arc::clone(generation),
+            slot: self.slot(generation.provider())?,
             watch: Arc::clone(&self.watch),
         })
     }
@@ -345,6 +380,7 @@ impl Registry {
         let _changing = self.lock();
         let slots = self.slots.load();
         if let Some(slot) = slots.get(&provider.id) {
+            slot.end_draining();
             return Arc::clone(slot);
         }
         let file = self.policy.load().dir.join(&provider.plugin);

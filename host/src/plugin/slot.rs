@@ -234,6 +234,13 @@ impl Slot {
         self.lock_in_memory().len()
     }
 
+    pub(super) fn is_served_by(&self, generation: u64) -> bool {
+        let current = self.current.load();
+        current
+            .as_ref()
+            .is_some_and(|current| current.number() == generation)
+    }
+
     pub(super) fn probation(&self) -> &Probation {
         &self.probation
     }
@@ -281,7 +288,6 @@ impl Slot {
             }
             Swap::Replace(_) | Swap::GoBack => self.probation.end(),
         }
-        *self.draining.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.health.forgive();
         generation
     }
@@ -295,6 +301,11 @@ impl Slot {
             None => retained.iter().find(|kept| !kept.given_up),
         };
         found.cloned()
+    }
+
+    /// It is in the configuration again.
+    pub(super) fn end_draining(&self) {
+        *self.draining.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Lets no session open any more; those that are open have until then.
@@ -335,7 +346,16 @@ impl Slot {
             .collect()
     }
 
+    /// Goes by other budgets, hosts and times. What the adapter in service was
+    /// opened by stays with it, also if the configuration says otherwise since
+    /// somebody went back.
     pub(super) fn configure(&self, provider: Provider) {
+        let before = self.provider();
+        let provider = if self.current.load().is_some() {
+            opened_like(&before, provider)
+        } else {
+            provider
+        };
         self.provider.store(Arc::new(provider));
     }
 
@@ -351,6 +371,20 @@ impl Slot {
 
     fn lock_absence(&self) -> MutexGuard<'_, Availability> {
         self.absence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A provider with everything of one that an adapter is opened by, and the
+/// rest of another.
+pub(super) fn opened_like(opened: &Provider, rest: Provider) -> Provider {
+    let mut limits = rest.limits.clone();
+    limits.memory = opened.limits.memory;
+    Provider {
+        plugin: opened.plugin.clone(),
+        isolation: opened.isolation,
+        settings: opened.settings.clone(),
+        limits,
+        ..rest
     }
 }
 

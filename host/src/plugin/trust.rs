@@ -7,7 +7,6 @@
 //! trusted.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -16,6 +15,7 @@ use kefu_core::config::{Provider, Trust};
 use minisign_verify::{PublicKey, Signature};
 
 use super::Image;
+use crate::config::open_regular;
 
 /// The signature of a file, where it is kept: beside it, by minisign's custom.
 pub fn signature_file(plugin: &Path) -> PathBuf {
@@ -80,11 +80,8 @@ fn check_signed(keys: &[String], image: &Image) -> Result<(), String> {
 /// Signatures are a few hundred bytes; whatever is longer is none.
 fn read_signature(file: &Path) -> io::Result<String> {
     const MOST: u64 = 4 << 10;
-    if !std::fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
     let mut text = String::new();
-    File::open(file)?.take(MOST).read_to_string(&mut text)?;
+    open_regular(file)?.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -183,6 +180,6 @@ SlYQ9ru1N7dgLrR2tX8AaqKPjyyCmA/wZV3r+lTZZDiZJ7D9mRyKiXNIh53PM4eIZux+ModEhENEtYQZ
         let file = dir.path().join("x.so");
         fs::create_dir(signature_file(&file)).expect("made");
         let refused = check_signed(&[KEY.to_owned()], &Image::unchecked(file, SIGNED));
-        assert!(refused.expect_err("it is none").contains("no regular file"));
+        assert!(refused.expect_err("it is none").contains("a regular file"));
     }
 }

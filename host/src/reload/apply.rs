@@ -28,7 +28,7 @@ use super::{
     target::{FailureKind, Target},
 };
 use crate::{
-    config::{self, Fingerprint, LoadError, Refused, Sources},
+    config::{self, Fingerprint, LoadError, Look, Refused, Sources},
     telemetry::Metrics,
 };
 
@@ -54,6 +54,15 @@ pub(super) struct Found<'a> {
     pub(super) unsettled: &'a BTreeSet<PathBuf>,
     /// All of them.
     pub(super) files: &'a Fingerprint,
+}
+
+impl Found<'_> {
+    fn look(&self) -> Look<'_> {
+        Look {
+            unsettled: self.unsettled,
+            files: self.files,
+        }
+    }
 }
 
 /// Why a command was not tried.
@@ -114,7 +123,7 @@ impl Applier {
         asked: Instant,
     ) -> Result<(Report, BTreeSet<PathBuf>), ReloadError> {
         let began = Instant::now();
-        let loaded = match config::reload(&self.sources, found.unsettled) {
+        let loaded = match config::reload(&self.sources, found.look()) {
             Ok(loaded) => loaded,
             Err(refused) => return Ok(self.refuse(cause, *refused, began)),
         };
@@ -155,7 +164,7 @@ impl Applier {
         asked: Instant,
     ) -> Result<Report, ReloadError> {
         let began = Instant::now();
-        let done = self.target.roll_back(provider, generation);
+        let done = self.target.roll_back(provider, generation, why.unfit());
         if let Err(failure) = &done
             && failure.kind == FailureKind::NotRetained
         {
@@ -163,8 +172,8 @@ impl Applier {
             return Err(ReloadError::NotRetained(failure.text.clone()));
         }
         let mut report = begin(cause);
-        if let Why::Automatic(text) = why {
-            report.why = Some(text.clone());
+        if let Why::Automatic { fault, .. } = why {
+            report.why = Some(fault.clone());
         }
         report.outcome = match &done {
             Ok(live) => {

@@ -23,6 +23,7 @@
 //! # use std::{path::Path, sync::Arc};
 //! # use kefu_gateway::{config, reload::{self, Cause, Parts, Reloader, Target}, telemetry::Metrics};
 //! # fn start(target: Arc<dyn Target>, metrics: Metrics) -> anyhow::Result<()> {
+//! let hang_up = reload::signal::HangUp::take()?;
 //! let loaded = config::load(Path::new("config/kefu.toml"))?;
 //! // … the providers of `loaded.config` are brought up …
 //! let reloader = Reloader::start(Parts {
@@ -31,8 +32,8 @@
 //!     target,
 //!     metrics,
 //! })?;
-//! let hang_up = reload::signal::reload_on_hang_up(reloader.clone())?;
-//! let report = reloader.reload_now(Cause::Admin)?; // the admin API, on a blocking thread
+//! let hang_up = hang_up.reload(reloader.clone());
+//! let report = reloader.reload_now(Cause::Admin)?; // or `reload`, which is a future
 //! println!("{}", serde_json::to_string(&report)?);
 //! hang_up.abort();
 //! reloader.stop(); // before the engine stops

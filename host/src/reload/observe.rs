@@ -56,14 +56,14 @@ impl Observer {
     pub(super) fn look(&mut self, now: Instant) {
         let heard = self.watch.take();
         let scan = Scan::of(&self.places);
-        self.watch.follow(&scan.folders);
+        self.watch.follow(&scan.folders, &heard);
         let changed: BTreeSet<PathBuf> = scan
             .files
             .changed_since(&self.last.files)
             .into_iter()
             .map(Path::to_owned)
             .collect();
-        let explained = self.listen(&heard, &scan, &changed);
+        let explained = self.listen(&heard.sights, &scan, &changed);
         for file in changed.difference(&explained) {
             let hint = match scan.files.stamp(file) {
                 Some(_) => Hint::Written,

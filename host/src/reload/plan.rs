@@ -180,11 +180,6 @@ fn without_restart(running: &Main, mut new: Main) -> (Main, Vec<&'static str>) {
     let names = put_back!(running, new, [
         "server.listen" => server.listen,
         "server.public_url" => server.public_url,
-        "server.limits.max_header" => server.limits.max_header,
-        "server.limits.header_timeout" => server.limits.header_timeout,
-        "server.limits.request_timeout" => server.limits.request_timeout,
-        "server.limits.max_connections" => server.limits.max_connections,
-        "server.limits.shutdown_grace" => server.limits.shutdown_grace,
         "admin.listen" => admin.listen,
         "store.url" => store.url,
         "store.session_cache" => store.session_cache,

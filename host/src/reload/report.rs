@@ -67,15 +67,29 @@ impl Serialize for Cause {
 pub enum Why {
     /// An operator.
     Command,
-    /// The new generation did what it must not; the text says what.
-    Automatic(String),
+    /// The new generation did what it must not.
+    Automatic {
+        /// Its number; once another serves, nothing is to be done.
+        unfit: u64,
+        /// What it did.
+        fault: String,
+    },
 }
 
 impl Why {
+    /// The generation that is to be left, if it is not just the one that
+    /// serves.
+    pub(super) const fn unfit(&self) -> Option<u64> {
+        match self {
+            Self::Command => None,
+            Self::Automatic { unfit, .. } => Some(*unfit),
+        }
+    }
+
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::Command => "command",
-            Self::Automatic(_) => "automatic",
+            Self::Automatic { .. } => "automatic",
         }
     }
 }

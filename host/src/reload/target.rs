@@ -36,10 +36,16 @@ pub trait Target: Send + Sync + 'static {
     fn retire(&self, provider: &ProviderId, until: Instant);
 
     /// Puts an earlier generation into service: this one, or the last good one.
+    /// With `unfit`, only if it is that generation that serves.
     ///
     /// # Errors
     /// Why not.
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Live, Failure>;
+    fn roll_back(
+        &self,
+        provider: &ProviderId,
+        generation: Option<u64>,
+        unfit: Option<u64>,
+    ) -> Result<Live, Failure>;
 
     /// A reload is over and no other has begun: the moment to clean up.
     fn tidy(&self) {}
@@ -70,7 +76,7 @@ pub struct Failure {
 pub enum FailureKind {
     /// The plug-in file is not there yet.
     Waiting,
-    /// There is no such generation to go back to.
+    /// There is no such generation to go back to, or nothing to go back from.
     NotRetained,
     /// It was refused.
     Refused,

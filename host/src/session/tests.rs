@@ -1,6 +1,8 @@
 //! The engine with a real store and adapters made of closures: what hangs,
 //! fails or is taken out costs its own provider.
 
+mod absence;
+
 use std::{
     sync::{
         Arc,

@@ -201,6 +201,8 @@ fn ask(
     match shared.registry.guarded(provider) {
         Ok(guarded) => match guarded.handle(&seat.clock, input) {
             Ok(output) => Heard::Output(Box::new(output)),
+            // The adapter never saw it, so it can wait until it does.
+            Err(fault) if fault.is_absence() => Heard::Absent(fault.to_string()),
             Err(fault) => Heard::Failed(fault.to_string()),
         },
         Err(availability) => Heard::Absent(format!(

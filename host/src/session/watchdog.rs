@@ -111,7 +111,7 @@ fn replace(shared: &Arc<Shared>, seats: &Seats, late: Late) -> bool {
     let detail = format!("no answer within {} ms", allowed.as_millis());
     let provider = running.generation.provider();
     tracing::error!(%provider, session = %running.session, detail, "an adapter call is stuck; its thread is replaced");
-    if let Ok(guarded) = shared.registry.guarded(provider) {
+    if let Some(guarded) = shared.registry.guard_of(&running.generation) {
         guarded.blame(
             &running.session,
             &Fault::new(FaultKind::Timeout, detail.clone()),

@@ -165,7 +165,6 @@ fn take_ends(list: &mut Vec<String>, keep: usize) {
 }
 
 /// An id is the visitor's shard in four digits, then time, then randomness.
-#[expect(clippy::ptr_arg, reason = "it compares the elements of a list")]
 fn by_age(one: &String, other: &String) -> std::cmp::Ordering {
     one.get(4..)
         .cmp(&other.get(4..))

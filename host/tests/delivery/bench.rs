@@ -178,9 +178,19 @@ pub(crate) struct Providers {
     held: Mutex<BTreeSet<ProviderId>>,
     asked: Mutex<usize>,
     changed: Notify,
+    earlier: Mutex<Vec<Account>>,
 }
 
 impl Providers {
+    /// A provider lives by other settings from now on.
+    pub(crate) fn change(&self, provider: Provider) {
+        let mut accounts = self.accounts.lock().unwrap();
+        let now = accounts.get_mut(&provider.id).unwrap();
+        let before = now.clone();
+        now.provider = Arc::new(provider);
+        self.earlier.lock().unwrap().insert(0, before);
+    }
+
     pub(crate) fn set_absent(&self, provider: &str, absent: bool) {
         set(&self.absent, provider, absent);
     }
@@ -218,6 +228,10 @@ impl Accounts for Registry {
     fn config(&self, provider: &ProviderId) -> Option<Arc<Provider>> {
         let accounts = self.0.accounts.lock().unwrap();
         Some(Arc::clone(&accounts.get(provider)?.provider))
+    }
+
+    fn earlier(&self, _: &ProviderId) -> Vec<Account> {
+        self.0.earlier.lock().unwrap().clone()
     }
 
     fn standing(&self, provider: &ProviderId) -> Standing {
@@ -305,6 +319,7 @@ impl Bench {
             held: Mutex::default(),
             asked: Mutex::default(),
             changed: Notify::new(),
+            earlier: Mutex::default(),
         });
         let delivery = Delivery::start(Parts {
             accounts: Arc::new(Registry(Arc::clone(&providers))),

@@ -6,8 +6,14 @@ use std::{
     time::Duration,
 };
 
-use kefu_core::config::OnUnknown;
-use kefu_plugin_api::{descriptor::Descriptor, event::CallResult, time::Timestamp};
+use kefu_core::config::{OnUnknown, Provider, Settings};
+use kefu_plugin_api::{
+    descriptor::Descriptor,
+    event::CallResult,
+    http::{Place, Stamp},
+    time::Timestamp,
+};
+use serde_json::json;
 
 use crate::{
     bench::{Bench, End, Plan, entry, provider, repeatable},
@@ -107,6 +113,62 @@ async fn a_call_that_may_repeat_is_sent_until_it_is_answered() {
     assert_eq!(bench.desk.marks(), Vec::<String>::new());
     let outcomes = bench.desk.outcomes();
     assert_eq!(outcomes, ["unknown", "refused", "unknown", "answered"]);
+}
+
+/// A provider whose hosts are the one that its setting `base_url` names.
+fn at(base_url: &str, secret: &str) -> Provider {
+    let mut provider = provider("p");
+    provider.hosts = Vec::new();
+    provider.settings = Settings::new(json!({"base_url": base_url, "key": secret}));
+    provider
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_move_goes_where_it_was_meant_to_go_with_the_secret_of_then() {
+    let (old, new) = (
+        Vendor::start(|_| Act::Answer(200, "")).await,
+        Vendor::start(|_| Act::Answer(200, "")).await,
+    );
+    let descriptor = Descriptor::new("x", "1.0.0").reaches_setting("base_url");
+    let bench = Bench::start(Plan {
+        providers: vec![(at(&old.url("/"), "the old key"), descriptor)],
+        ..Plan::default()
+    });
+    bench.providers.change(at(&new.url("/"), "the new key"));
+    let mut left = entry("s", 1, old.url("/send"));
+    left.call.request.stamps = vec![Stamp::Secret {
+        setting: "key".into(),
+        place: Place::header("x-key"),
+    }];
+    bench.delivery.carry(vec![left]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].status(), Some(200));
+    assert_eq!(old.received().len(), 1);
+    assert!(new.received().is_empty());
+    assert_eq!(old.received()[0].headers["x-key"], "the old key");
+}
+
+#[tokio::test]
+async fn what_needs_a_token_never_goes_to_the_address_before_a_move() {
+    let old = Vendor::start(|_| Act::Answer(200, "")).await;
+    let descriptor = Descriptor::new("x", "1.0.0").reaches_setting("base_url");
+    let bench = Bench::start(Plan {
+        providers: vec![(at(&old.url("/"), "the old key"), descriptor)],
+        ..Plan::default()
+    });
+    bench
+        .providers
+        .change(at("http://127.0.0.1:1/", "the new key"));
+    let mut left = entry("s", 1, old.url("/send"));
+    left.call.request.stamps = vec![Stamp::Token {
+        name: "access".into(),
+        place: Place::header("token"),
+        prefix: String::new(),
+    }];
+    bench.delivery.carry(vec![left]);
+    let ends = bench.desk.has_ends(1).await;
+    assert!(ends[0].is_not_sent(), "{:?}", ends[0]);
+    assert!(old.received().is_empty());
 }
 
 #[tokio::test]

@@ -297,8 +297,15 @@ impl Target for Recording {
         self.lock().serving.remove(provider.as_str());
     }
 
-    fn roll_back(&self, provider: &ProviderId, generation: Option<u64>) -> Result<Live, Failure> {
-        self.note(format!("roll back {provider} to {generation:?}"));
+    fn roll_back(
+        &self,
+        provider: &ProviderId,
+        generation: Option<u64>,
+        unfit: Option<u64>,
+    ) -> Result<Live, Failure> {
+        self.note(format!(
+            "roll back {provider} to {generation:?}, leaving {unfit:?}"
+        ));
         if generation == Some(404) {
             return Err(Failure {
                 text: "there is no generation 404".to_owned(),

@@ -5,7 +5,7 @@ use std::process::Command;
 use kefu_gateway::reload::{
     Cause, ReloadError, Why, catalogue,
     report::{Fate, Outcome},
-    signal::reload_on_hang_up,
+    signal::HangUp,
 };
 
 use crate::bench::{Bench, toml};
@@ -58,12 +58,18 @@ fn a_provider_goes_back_and_stays_there() {
         generation,
         why,
     };
-    let why = Why::Automatic("3 sessions faulted".to_owned());
+    let why = Why::Automatic {
+        unfit: 7,
+        fault: "3 sessions faulted".to_owned(),
+    };
     let report = bench.reloader().reload_now(back(None, why)).unwrap();
     assert_eq!(report.why.as_deref(), Some("3 sessions faulted"));
     assert_eq!(bench.served("a").as_deref(), Some("earlier END"));
     bench.fence();
-    assert_eq!(bench.target.calls(), ["roll back a to None"]);
+    assert_eq!(
+        bench.target.calls(),
+        ["roll back a to None, leaving Some(7)"]
+    );
     let error = bench.reloader().reload_now(back(Some(404), Why::Command));
     assert!(matches!(error, Err(ReloadError::NotRetained(_))));
     assert!(
@@ -86,23 +92,25 @@ fn after_the_stop_nothing_is_reloaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hang_up_reloads() {
+async fn a_hang_up_reloads_also_if_it_came_during_the_start() {
+    let hang_up = HangUp::take().unwrap();
+    hang_up_myself();
     let bench = Bench::watching(&["a"]);
     bench.put("config/adapters/a.so", "broken");
     bench.report_after(0);
-    let task = reload_on_hang_up(bench.reloader().clone()).unwrap();
-    let pid = std::process::id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
     // What failed is tried again: that is how the signal shows.
+    let task = hang_up.reload(bench.reloader().clone());
     bench.until("another try", || bench.target.count("bring up a") == 2);
     bench.until("its report", || bench.reports()[0].cause == Cause::Signal);
+    hang_up_myself();
+    bench.until("one more", || bench.target.count("bring up a") == 3);
     task.abort();
+}
+
+fn hang_up_myself() {
+    let pid = std::process::id().to_string();
+    let status = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(status.unwrap().success());
 }
 
 #[test]

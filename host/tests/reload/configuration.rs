@@ -100,6 +100,27 @@ fn a_wrong_main_file_refuses_everything_and_the_right_one_brings_it_all() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_by_name_and_holds_nobody_up() {
+    let bench = Bench::watching(&["a"]);
+    let pipe = bench.path("config/providers/b.toml");
+    let made = std::process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.unwrap().success());
+    let problem = &bench.report_after(0).problems[0];
+    assert!(problem.problem.contains("found a pipe"), "{problem}");
+
+    let endless = "settings.secret = \"${file:/dev/zero}\"";
+    bench.put("config/providers/c.toml", &toml("c", endless));
+    let problems = bench.report_after(1).problems;
+    let of_c = problems.iter().find(|it| it.file.ends_with("c.toml"));
+    assert!(of_c.unwrap().problem.contains("a regular file"), "{of_c:?}");
+
+    bench.put("config/providers/a.toml", &toml("a", "max_copies = 3"));
+    bench.until("a is reconfigured", || {
+        bench.target.count("reconfigure a") == 1
+    });
+}
+
+#[test]
 fn a_removed_provider_is_retired_and_a_returned_one_brought_up() {
     let bench = Bench::watching(&["a", "b"]);
     std::fs::remove_file(bench.path("config/providers/b.toml")).unwrap();

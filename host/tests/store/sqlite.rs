@@ -48,6 +48,10 @@ fn a_file_from_before_open_sessions_named_their_provider_is_brought_up_to_date()
 /// Prints how long the questions about open sessions take; run by hand.
 #[test]
 #[ignore = "a measurement"]
+#[expect(
+    clippy::print_stdout,
+    reason = "what was measured is for whoever ran it"
+)]
 fn questions_about_a_hundred_thousand_open_sessions() {
     let place = place();
     let store = place.store();

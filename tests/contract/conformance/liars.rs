@@ -30,7 +30,7 @@ fn every_lie_is_found_by_the_test_of_its_promise() {
         ("forgetful", "states", "its own state"),
         ("pushy", "effects", "no way from human to robot"),
         ("hoards", "limits", "bytes of state"),
-        ("slow", "limits", "500ms for a call"),
+        ("slow", "limits", "500ms of a processor"),
         ("tells", "settings", "repeats what setting `key` holds"),
         ("brittle", "mutations", "panicked"),
     ] {

@@ -297,9 +297,9 @@ fn touch(path: &Path) -> Result<()> {
 
 /// Mostly shorter than a gateway waits for what is gone to come back.
 fn a_while(random: &mut Random) -> Duration {
-    let longest = match random.below(6) {
-        0 => 2_000,
-        _ => 300,
+    let longest = match random.below(12) {
+        0 => 1_500,
+        _ => 200,
     };
     random.millis_below(longest)
 }

@@ -44,7 +44,7 @@ impl Gateway {
     /// # Errors
     /// They cannot be read.
     pub async fn reloads(&self) -> Result<Vec<Value>> {
-        let answer = self.ask("/admin/v1/reloads").await?;
+        let answer = self.ask("/admin/v1/reloads?limit=200").await?;
         let list = answer["reloads"].as_array();
         list.cloned()
             .with_context(|| format!("no list of reloads in {answer}"))

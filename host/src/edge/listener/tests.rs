@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -134,6 +136,32 @@ async fn connections_over_the_cap_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn changed_limits_hold_for_those_that_wait_and_for_open_connections() {
+    let server = start(Limits {
+        max_connections: 1,
+        ..limits()
+    })
+    .await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first.write_all(REQUEST).await.unwrap();
+    assert!(read_answer(&mut first).await.starts_with("HTTP/1.1 200"));
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    second.write_all(REQUEST).await.unwrap();
+    server.change.send_replace(Limits {
+        max_connections: 2,
+        request_timeout: Duration::from_millis(1),
+        ..limits()
+    });
+    assert!(read_answer(&mut second).await.starts_with("HTTP/1.1 200"));
+    // The one that was open before is held to the new time too.
+    first
+        .write_all(b"GET /slow HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(read_answer(&mut first).await.starts_with("HTTP/1.1 503"));
+}
+
+#[tokio::test]
 async fn a_trigger_that_is_gone_stops_as_well() {
     let server = start(limits()).await;
     drop(server.trigger);
@@ -144,6 +172,7 @@ struct Server {
     address: SocketAddr,
     echo: Echo,
     trigger: ShutdownTrigger,
+    change: watch::Sender<Limits>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -152,11 +181,13 @@ async fn start(limits: Limits) -> Server {
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown_signal();
     let echo = Echo::default();
+    let (change, limits) = watch::channel(limits);
     let serving = serve(listener, echo.clone(), limits, Metrics::new(), shutdown);
     Server {
         address,
         echo,
         trigger,
+        change,
         task: tokio::spawn(serving),
     }
 }

@@ -5,7 +5,8 @@
 //! counts no faults and quarantines nobody; [`guard`](crate::plugin::guard)
 //! does. Invariants: a call ends in bounded time with an answer or a fault; it
 //! runs at most twice; the second time nothing else runs beside it, so that
-//! only a call that ended two children is blamed for an end.
+//! only a call that ended two children is blamed for an end; a call that no child
+//! took is an absence and nobody's fault.
 
 mod keeper;
 
@@ -134,6 +135,8 @@ impl Supervisor {
             self.attempt(function, input)?
         };
         second.map_err(|death| {
+            // Whoever made it has to wait; nobody else has to.
+            self.keeper.excuse([&first, &death]);
             Fault::new(
                 FaultKind::Crash,
                 format!("it did so twice, the second time alone: {death}"),
@@ -156,8 +159,11 @@ impl Supervisor {
             match child.call(function, input, budget) {
                 Ok(bytes) => return Ok(Ok(bytes)),
                 Err(CallError::Fault(fault)) => return Err(fault),
-                Err(error @ (CallError::Overdue { .. } | CallError::Busy { .. })) => {
+                Err(error @ CallError::Overdue { .. }) => {
                     return Err(Fault::new(FaultKind::Timeout, error.to_string()));
+                }
+                Err(error @ CallError::Busy { .. }) => {
+                    return Err(Fault::new(FaultKind::Unavailable, error.to_string()));
                 }
                 Err(CallError::Died {
                     death,

@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -18,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Applier, Found};
 use crate::{
-    config::{Fingerprint, Sources, Stamp, signature_of},
+    config::{Fingerprint, Sources, Stamp, open_regular, signature_of},
     plugin::image::MAX_SIZE,
     reload::{plan::Known, report::Cause, target::Target},
 };
@@ -131,11 +130,12 @@ impl Applier {
 /// The hash of a file's content; `None` where whoever loads it says why it
 /// cannot be read.
 fn sha256_of(path: &Path) -> Option<String> {
-    let mut file = File::open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_SIZE {
+    let file = open_regular(path).ok()?;
+    if file.metadata().ok()?.len() > MAX_SIZE {
         return None;
     }
+    // It may grow while it is read.
+    let mut file = file.take(MAX_SIZE);
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -149,4 +149,23 @@ fn sha256_of(path: &Path) -> Option<String> {
         write!(text, "{byte:02x}").expect("a String takes every text");
     }
     Some(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+mod tests {
+    use std::{process::Command, sync::mpsc::channel, thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_plug_in_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("x.so");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let (tell, told) = channel();
+        thread::spawn(move || tell.send(sha256_of(&pipe)));
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(None));
+    }
 }

@@ -129,7 +129,6 @@ fn what_needs_a_restart_is_named_and_stays_as_it_runs() {
     let plan = planned(&old, &new, &BTreeMap::new());
     let expected = [
         "server.listen",
-        "server.limits.max_header",
         "store.session_cache",
         "media.dir",
         "limits.engine_threads",
@@ -141,10 +140,11 @@ fn what_needs_a_restart_is_named_and_stays_as_it_runs() {
         "log.level",
         "media.url_ttl",
         "server.limits.max_body",
+        "server.limits.max_header",
     ];
     assert_eq!(plan.changes, live);
     let mut lived_by = old.main.clone();
-    lived_by.server.limits.max_body = new.main.server.limits.max_body;
+    lived_by.server.limits = new.main.server.limits.clone();
     lived_by.limits.call_timeout = new.main.limits.call_timeout;
     lived_by.log.level = new.main.log.level;
     lived_by.media.url_ttl = new.main.media.url_ttl;

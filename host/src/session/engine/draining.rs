@@ -97,7 +97,7 @@ impl Engine {
         let registry = std::sync::Arc::clone(&self.0.registry);
         let id = provider.clone();
         // Its end runs code of the adapter.
-        let removed = tokio::task::spawn_blocking(move || registry.remove(&id).is_some()).await;
+        let removed = tokio::task::spawn_blocking(move || registry.remove_drained(&id)).await;
         if matches!(removed, Ok(true)) {
             tracing::info!(%provider, "nothing of the provider is left; it is removed");
         }

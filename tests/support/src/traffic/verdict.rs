@@ -175,7 +175,9 @@ impl Diary {
                 violations.push(format!("its stream broke: {why}"));
             }
         }
-        violations.extend(check_gap_free(&self.log).err().map(|gap| gap.to_string()));
+        // Its message ends with the whole log, which may be long here.
+        let gap = check_gap_free(&self.log).err().map(|gap| gap.to_string());
+        violations.extend(gap.map(|gap| gap.chars().take(GAP_SHOWN).collect()));
         violations.extend(self.said_and_logged());
         violations.extend(self.answers_in_log());
         violations.extend(self.fates_in_log());
@@ -326,6 +328,9 @@ impl fmt::Display for Latency {
         )
     }
 }
+
+/// How much is shown of a gap and of what stands around it.
+const GAP_SHOWN: usize = 300;
 
 /// How many violations are shown.
 const SHOWN: usize = 12;

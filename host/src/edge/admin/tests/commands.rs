@@ -191,6 +191,7 @@ async fn start(state: State) -> Server {
     };
     let handler = Admin(Arc::clone(&inner));
     let shutdown = inner.shutdown.clone();
+    let (_, limits) = tokio::sync::watch::channel(limits);
     tokio::spawn(serve(listener, handler, limits, Metrics::new(), shutdown));
     Server {
         inner,

@@ -35,21 +35,37 @@ struct State {
     lately: Lately,
 }
 
-/// When children ended lately.
+/// Which children ended lately, and when.
 #[derive(Default)]
-struct Lately(VecDeque<Instant>);
+struct Lately {
+    ends: VecDeque<(Instant, u32)>,
+    /// Those whose end is a call's, also if it is noted only now.
+    excused: VecDeque<u32>,
+}
 
 impl Lately {
     /// One more end. If there were too many: how many, and how long nothing
     /// should be started.
-    fn note(&mut self, now: Instant) -> Option<(usize, Duration)> {
-        self.0.push_back(now);
-        let is_past = |at: &Instant| now.duration_since(*at) > FREQUENT.1;
-        while self.0.front().is_some_and(is_past) {
-            self.0.pop_front();
+    fn note(&mut self, pid: u32, now: Instant) -> Option<(usize, Duration)> {
+        if self.excused.contains(&pid) {
+            return None;
         }
-        let ends = self.0.len();
+        self.ends.push_back((now, pid));
+        let is_past = |(at, _): &(Instant, u32)| now.duration_since(*at) > FREQUENT.1;
+        while self.ends.front().is_some_and(is_past) {
+            self.ends.pop_front();
+        }
+        let ends = self.ends.len();
         (ends > FREQUENT.0).then(|| (ends, backoff(ends - FREQUENT.0)))
+    }
+
+    /// A call is to blame for the ends of these, and not the adapter as a
+    /// whole.
+    fn excuse(&mut self, pids: [u32; 2]) {
+        self.ends.retain(|(_, pid)| !pids.contains(pid));
+        self.excused.extend(pids);
+        let excess = self.excused.len().saturating_sub(2 * FREQUENT.0);
+        self.excused.drain(..excess);
     }
 }
 
@@ -139,7 +155,7 @@ impl Keeper {
         dead: Option<&Arc<Child>>,
     ) -> Result<Arc<Child>, Fault> {
         let is_dead = |child: &Arc<Child>| dead.is_some_and(|dead| Arc::ptr_eq(dead, child));
-        let crash = |text: String| Err(Fault::new(FaultKind::Crash, text));
+        let none = |text: String| Err(Fault::new(FaultKind::Unavailable, text));
         let mut state = self.lock();
         loop {
             match &state.now {
@@ -147,20 +163,25 @@ impl Keeper {
                 Now::Serving(_) | Now::Starting(_) => {}
                 Now::Resting { until, why } => {
                     let left = until.saturating_duration_since(Instant::now());
-                    return crash(format!(
+                    return none(format!(
                         "it is not called for another {} ms: {why}",
                         left.as_millis()
                     ));
                 }
-                Now::Stopped => return crash("its process was ended for good".into()),
+                Now::Stopped => return none("its process was ended for good".into()),
             }
             let left = patience.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return crash("the next process does not come up in time".into());
+                return none("the next process does not come up in time".into());
             }
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Does not hold these ends against the adapter: one call brought both.
+    pub(super) fn excuse(&self, ends: [&Death; 2]) {
+        self.lock().lately.excuse(ends.map(|death| death.pid));
     }
 
     /// What the thread does: waits for an end, brings the next.
@@ -191,7 +212,7 @@ impl Keeper {
             return None;
         }
         state.last_death = Some(death.to_string());
-        let rest = state.lately.note(now).map(|(ends, time)| Rest {
+        let rest = state.lately.note(death.pid, now).map(|(ends, time)| Rest {
             time,
             why: format!(
                 "{ends} of its processes ended within {} s, the last: {death}",
@@ -333,20 +354,39 @@ mod tests {
     #[test]
     fn many_ends_in_a_short_time_bring_longer_and_longer_rests() {
         let (mut lately, start) = (Lately::default(), Instant::now());
-        let rests: Vec<_> = (0..24).map(|_| lately.note(start)).collect();
+        let rests: Vec<_> = (0..24).map(|pid| lately.note(pid, start)).collect();
         assert!(rests[..20].iter().all(Option::is_none));
         let (ends, longest) = rests[23].expect("a rest");
         assert_eq!(ends, 24);
         assert!(longest > rests[20].expect("a rest").1);
         let later = start + FREQUENT.1 + Duration::from_secs(1);
-        assert_eq!(lately.note(later), None);
+        assert_eq!(lately.note(99, later), None);
     }
 
     #[test]
     fn ends_far_apart_bring_no_rest() {
         let (mut lately, start) = (Lately::default(), Instant::now());
         for second in 0..100 {
-            assert_eq!(lately.note(start + Duration::from_secs(second)), None);
+            let at = start + Duration::from_secs(second.into());
+            assert_eq!(lately.note(second, at), None);
         }
+    }
+
+    #[test]
+    fn ends_that_one_call_brought_bring_no_rest() {
+        let (mut lately, start) = (Lately::default(), Instant::now());
+        for pid in (0..100).step_by(2) {
+            assert_eq!(lately.note(pid, start), None);
+            // The second may be noted before or after the call says so.
+            if pid % 4 == 0 {
+                assert_eq!(lately.note(pid + 1, start), None);
+                lately.excuse([pid, pid + 1]);
+            } else {
+                lately.excuse([pid, pid + 1]);
+                assert_eq!(lately.note(pid + 1, start), None);
+            }
+        }
+        assert!(lately.ends.is_empty());
+        assert!(lately.excused.len() <= 2 * FREQUENT.0);
     }
 }

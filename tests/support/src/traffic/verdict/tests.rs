@@ -25,6 +25,15 @@ fn a_line_that_is_not_in_the_log_is_found() {
 }
 
 #[test]
+fn a_gap_in_the_log_is_found_and_told_briefly() {
+    let mut diary = good();
+    diary.log[4].seq += 1;
+    let gap = diary.violations().into_iter().next().unwrap_or_default();
+    assert!(gap.starts_with("seq 6 stands at place 5"), "{gap}");
+    assert!(gap.len() < 1_000, "{gap}");
+}
+
+#[test]
 fn a_line_without_its_answer_is_found() {
     let mut diary = good();
     remove(&mut diary, |event| event.text() == Some("line 3 #2"));

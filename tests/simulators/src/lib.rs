@@ -19,6 +19,7 @@ mod journal;
 mod media;
 mod platform;
 mod push;
+pub mod qiyu;
 mod robot;
 mod serve;
 mod settings;

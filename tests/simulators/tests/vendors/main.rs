@@ -5,5 +5,6 @@ mod control;
 mod faults;
 mod jiaxin;
 mod pushes;
+mod qiyu;
 mod support;
 mod zhichi;

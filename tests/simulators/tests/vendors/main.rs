@@ -1,5 +1,6 @@
 //! The simulators over real HTTP: what each call answers and what is pushed.
 
+mod aikefu;
 mod binary;
 mod control;
 mod faults;

@@ -7,15 +7,16 @@
 
 mod answers;
 mod pushes;
+mod queue;
 
 use kefu_plugin_api::prelude::{
     Agent, Content, Effect, EndReason, Evaluation, EvaluationTarget, Event, GroupId, Incoming,
-    Message, MessageStatus, Queue, Sender, SenderKind, Session, SessionState, Visitor,
+    Message, MessageStatus, Sender, SenderKind, Session, SessionState, Visitor,
 };
 
 use crate::{
     abilities,
-    api::{About, ApplyStaff, Evaluate, Send, UpdateInfo},
+    api::{ApplyStaff, Evaluate, Send, UpdateInfo},
     call::{CallName, Piece, Wish},
     config::{Account, Reception},
     rating,
@@ -53,7 +54,7 @@ impl<'a> Turn<'a> {
             Event::ProfileChanged { visitor } => self.introduce(&visitor),
             Event::FromProvider { event } => self.told(event),
             Event::CallFinished { call, result, .. } => self.finished(&call, result),
-            Event::TimerFired { timer } if timer.as_str() == QUEUE_TIMER => self.ask_for_place(),
+            Event::TimerFired { timer } if timer.as_str() == queue::TIMER => self.ask_for_place(),
             // The vendor has no call for leaving, ending, typing and reading.
             _ => {}
         }
@@ -197,47 +198,6 @@ impl<'a> Turn<'a> {
         self.effects.push(call.into());
     }
 
-    /// Where does the visitor wait? Only asking tells when an agent is there.
-    fn ask_for_place(&mut self) {
-        if self.standing != SessionState::Queued {
-            return;
-        }
-        let serial = self.serial();
-        let uid = self.session.conversation().as_str();
-        let call = CallName::Queue(serial).with(self.account, &About { uid });
-        self.effects.push(call.into());
-    }
-
-    fn wait(&mut self) {
-        if self.standing == SessionState::Queued {
-            self.effects.push(Effect::SetTimer {
-                timer: QUEUE_TIMER.into(),
-                after_ms: self.account.queue_poll_ms,
-            });
-        }
-    }
-
-    /// So many are before the visitor.
-    fn queued(&mut self, ahead: Option<i64>) {
-        if self.standing != SessionState::Queued {
-            self.session.state.ahead = None;
-        }
-        self.stand(SessionState::Queued, None);
-        let Some(ahead) = ahead.and_then(|ahead| u32::try_from(ahead.max(0)).ok()) else {
-            return;
-        };
-        if self.session.state.ahead != Some(ahead) {
-            self.session.state.ahead = Some(ahead);
-            self.effects.push(Effect::Queue {
-                queue: Queue {
-                    position: ahead.saturating_add(1),
-                    ahead: Some(ahead),
-                    eta_seconds: None,
-                },
-            });
-        }
-    }
-
     /// Tells the app again what it may do, once that differs.
     fn allow(&mut self, change: impl FnOnce(&mut State)) {
         let before = abilities::of_session(self.account, &self.session.state);
@@ -306,9 +266,6 @@ impl<'a> Turn<'a> {
         }
     }
 }
-
-/// Fires while a visitor waits.
-const QUEUE_TIMER: &str = "queue";
 
 /// How long somebody is asked for while the session is not open.
 const HANDSHAKE_DEADLINE_MS: u64 = 120_000;

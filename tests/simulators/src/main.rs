@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Parser;
 use kefu_simulators::app::{self, AppConfig, GatewayUrl};
-use kefu_simulators::{Settings, jiaxin, xiaoneng, zhichi};
+use kefu_simulators::{Settings, aikefu, jiaxin, qiyu, xiaoneng, zhichi};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,12 @@ struct Arguments {
     /// Start the 小能 simulator here
     #[arg(long, value_name = "ADDR")]
     xiaoneng: Option<SocketAddr>,
+    /// Start the 七鱼 simulator here
+    #[arg(long, value_name = "ADDR")]
+    qiyu: Option<SocketAddr>,
+    /// Start the 爱客服 simulator here
+    #[arg(long, value_name = "ADDR")]
+    aikefu: Option<SocketAddr>,
     /// Start the demo application here
     #[arg(long, value_name = "ADDR")]
     app: Option<SocketAddr>,
@@ -60,7 +66,28 @@ struct Arguments {
     /// 小能: where events go
     #[arg(long, value_name = "URL")]
     xiaoneng_callback: Option<String>,
-    /// Settings of all vendors, as a JSON merge patch of `GET /control`'s
+    /// 七鱼: appKey
+    #[arg(long, default_value = "demo-app-key")]
+    qiyu_app_key: String,
+    /// 七鱼: appSecret
+    #[arg(long, default_value = "demo-app-secret")]
+    qiyu_app_secret: String,
+    /// 七鱼: where events go
+    #[arg(long, value_name = "URL")]
+    qiyu_callback: Option<String>,
+    /// 爱客服: id of the public account
+    #[arg(long, default_value = "kefu")]
+    aikefu_account_id: String,
+    /// 爱客服: app key
+    #[arg(long, default_value = "demo-key")]
+    aikefu_app_key: String,
+    /// 爱客服: app secret
+    #[arg(long, default_value = "demo-secret")]
+    aikefu_app_secret: String,
+    /// 爱客服: the gateway's callback address, in front of /message/send.json
+    #[arg(long, value_name = "URL")]
+    aikefu_callback: Option<String>,
+    /// Settings of every vendor, as a JSON merge patch of `GET /control`'s
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
     /// The gateway that the demo application uses; may be told later
@@ -98,6 +125,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.zhichi,
         arguments.jiaxin,
         arguments.xiaoneng,
+        arguments.qiyu,
+        arguments.aikefu,
         arguments.app,
     ];
     let nothing_named = named.iter().all(Option::is_none);
@@ -139,10 +168,33 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             secrets: arguments.xiaoneng_secret,
             site: arguments.xiaoneng_site,
             callback: arguments.xiaoneng_callback,
-            settings,
+            settings: settings.clone(),
         };
         let handle = xiaoneng::start(listen, config).await?;
         ready["xiaoneng"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.qiyu) {
+        let config = qiyu::Config {
+            app_key: arguments.qiyu_app_key,
+            app_secret: arguments.qiyu_app_secret,
+            callback: arguments.qiyu_callback,
+            settings: settings.clone(),
+        };
+        let handle = qiyu::start(listen, config).await?;
+        ready["qiyu"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.aikefu) {
+        let config = aikefu::Config {
+            account_id: arguments.aikefu_account_id,
+            app_key: arguments.aikefu_app_key,
+            app_secret: arguments.aikefu_app_secret,
+            callback: arguments.aikefu_callback,
+            settings,
+        };
+        let handle = aikefu::start(listen, config).await?;
+        ready["aikefu"] = json!(handle.url);
         handles.push(handle);
     }
     let mut application = None;

@@ -97,7 +97,9 @@ const VENDORS: [Plugin; 2] = [
 ];
 
 /// What only tests load.
-const FOR_TESTS: [Plugin; 8] = [
+const FOR_TESTS: [Plugin; 10] = [
+    Plugin::new("kefu-adapter-sdp", "libkefu_sdp.so"),
+    Plugin::new("kefu-adapter-xiaoneng", "libkefu_xiaoneng.so"),
     Plugin::new("kefu-adapter-minimal", "libkefu_minimal.so"),
     Plugin {
         flags: SMALL,

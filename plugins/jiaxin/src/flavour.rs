@@ -51,10 +51,7 @@ impl Flavour for Jiaxin {
     /// Location is carried only where the vendor's config lists it, and is not
     /// put into words otherwise: the vendor decides whether it wants to know.
     fn unlisted(kind: ContentKind) -> Level {
-        match kind {
-            ContentKind::Location => Level::Rejected,
-            kind => config::in_words(kind),
-        }
+        config::in_words_but_location(kind)
     }
 
     fn event(name: String, data: Value) -> (String, Value) {

@@ -1,7 +1,7 @@
 //! The provider's `[settings]`, as an operator writes them.
 
 use kefu_plugin_api::prelude::{JsonSchema, OpenError, Secret};
-use kefu_sdp_core::Account;
+use kefu_sdp_core::{Account, Rules};
 use serde::Deserialize;
 
 /// Settings of a Jiaxin account.
@@ -60,6 +60,7 @@ impl TryFrom<Settings> for Account {
             signing_setting,
             group: Some(settings.group),
             channel_no: Some(settings.channel),
+            rules: Rules::default(),
         })
     }
 }

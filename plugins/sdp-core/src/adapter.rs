@@ -32,9 +32,13 @@ impl<F: Flavour> Adapter for SdpAdapter<F> {
     type State = State;
 
     fn descriptor() -> Descriptor {
-        Descriptor::new(F::ID, F::VERSION)
+        F::ADDRESSES
+            .iter()
+            .fold(
+                Descriptor::new(F::ID, F::VERSION),
+                |descriptor, &setting| descriptor.reaches_setting(setting),
+            )
             .with_capabilities(F::defaults().capabilities(F::unlisted))
-            .reaches_setting("base_url")
             .callbacks(KeyedBy::Conversation, "Standard Webhooks")
     }
 

@@ -6,12 +6,15 @@
 
 use kefu_plugin_api::prelude::*;
 
+use serde_json::json;
+
 use crate::{
     call::{CallName, Op},
+    config::Config,
     conversation::Turn,
     flavour::Flavour,
     translate::{self, Told},
-    wire::{Left, Reply, Standing, code, is_id},
+    wire::{Detail, Ended, Left, Reply, Standing, code, is_id},
 };
 
 impl<F: Flavour> Turn<'_, F> {
@@ -33,7 +36,8 @@ impl<F: Flavour> Turn<'_, F> {
             },
             // The host tells the fate of a message that got no answer.
             CallResult::NotSent { detail } | CallResult::Unknown { detail } => {
-                self.failed(name, &detail)
+                self.failed(name, &detail);
+                self.doubt(name.op);
             }
             _ => self.failed(name, "a result that is newer than this adapter"),
         }
@@ -78,7 +82,14 @@ impl<F: Flavour> Turn<'_, F> {
                 if self.standing != SessionState::Opening {
                     standing.mode = None;
                 }
+                let told = standing.config.clone();
+                // What the operator decided differs from what every session of
+                // this adapter allows, and nobody has told the app yet.
+                if told.is_none() && self.account.rules.defaults != Config::default() {
+                    standing.config = Some(Config::default());
+                }
                 self.stand(standing);
+                self.ask_for_more(told);
             }
             Op::Send => self
                 .effects
@@ -97,6 +108,33 @@ impl<F: Flavour> Turn<'_, F> {
                     self.close(EndReason::Visitor);
                 }
             }
+            Op::QueryQueue | Op::CancelQueue => {
+                let standing: Standing = reply.data().map_err(shape)?;
+                self.stand(standing);
+                self.keep_watching(name.op);
+            }
+            Op::State => {
+                let left: Left = reply.data().map_err(shape)?;
+                if left.ended {
+                    let ended: Ended = reply.data().map_err(shape)?;
+                    self.close(translate::end_reason(&ended));
+                } else {
+                    let standing: Standing = reply.data().map_err(shape)?;
+                    self.stand(standing);
+                }
+                self.session.state.doubts = 0;
+            }
+            Op::Groups | Op::Capabilities => {
+                let of_account: Config = match name.op {
+                    Op::Groups => reply.data(),
+                    _ => reply
+                        .data::<Detail>()
+                        .map(|detail| detail.config.unwrap_or_default()),
+                }
+                .map_err(shape)?;
+                self.learn(of_account);
+            }
+            Op::Health => self.call(Op::State, json!({})),
             Op::Evaluate | Op::LeaveMessage | Op::Update | Op::Typing | Op::Read => {}
         }
         Ok(())
@@ -109,6 +147,7 @@ impl<F: Flavour> Turn<'_, F> {
         // What the session is at the vendor comes before what becomes of the call.
         match (name.op, reply.code) {
             (Op::Evaluate, _) => {}
+            (op, _) if op.of_account() => {}
             (Op::Leave, code::UNKNOWN_SESSION | code::SESSION_ENDED) => {
                 self.close(EndReason::Visitor)
             }
@@ -135,6 +174,8 @@ impl<F: Flavour> Turn<'_, F> {
                     Content::text(NO_HUMAN),
                 )));
             }
+            Op::QueryQueue => self.keep_watching(name.op),
+            Op::Health => self.doubt_again(),
             _ => {}
         }
     }

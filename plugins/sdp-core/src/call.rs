@@ -32,10 +32,22 @@ pub enum Op {
     Typing,
     /// The visitor has read.
     Read,
+    /// Which place in the queue.
+    QueryQueue,
+    /// The visitor waits no longer.
+    CancelQueue,
+    /// Where the session stands at the vendor.
+    State,
+    /// Which groups there are.
+    Groups,
+    /// What the account allows.
+    Capabilities,
+    /// Whether the vendor works.
+    Health,
 }
 
 impl Op {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 15] = [
         Self::Open,
         Self::Send,
         Self::ToHuman,
@@ -45,6 +57,12 @@ impl Op {
         Self::Leave,
         Self::Typing,
         Self::Read,
+        Self::QueryQueue,
+        Self::CancelQueue,
+        Self::State,
+        Self::Groups,
+        Self::Capabilities,
+        Self::Health,
     ];
 
     /// The operation's name in SDP.
@@ -59,7 +77,24 @@ impl Op {
             Self::Leave => "session.leave",
             Self::Typing => "typing",
             Self::Read => "read",
+            Self::QueryQueue => "queue.query",
+            Self::CancelQueue => "queue.cancel",
+            Self::State => "session.state",
+            Self::Groups => "groups.list",
+            Self::Capabilities => "capabilities",
+            Self::Health => "health",
         }
+    }
+
+    /// Whether it asks about the account and not about a visitor.
+    pub(crate) const fn of_account(self) -> bool {
+        matches!(self, Self::Groups | Self::Capabilities | Self::Health)
+    }
+
+    /// Whether the gateway asks it of its own accord: a visitor must not wait
+    /// for its end.
+    pub(crate) const fn inquires(self) -> bool {
+        self.of_account() || matches!(self, Self::QueryQueue | Self::State)
     }
 
     /// Whether it is sent once and then forgotten, whatever comes of it.
@@ -122,8 +157,12 @@ pub fn call(
         id: &id,
         ts: session.now(),
         account: &account.name,
-        visitor_id: Some(session.conversation().as_str()),
-        session_id: session.state.session_id.as_deref(),
+        visitor_id: Some(session.conversation().as_str()).filter(|_| !op.of_account()),
+        session_id: session
+            .state
+            .session_id
+            .as_deref()
+            .filter(|_| !op.of_account()),
         op: op.as_str(),
         data,
     };
@@ -136,6 +175,7 @@ pub fn call(
         Some(message) => call.repeatable().carrying(message),
         None if op.fleeting() => call.within_ms(FLEETING_MS),
         None if op == Op::Open => call.repeatable().within_ms(OPENING_MS),
+        None if op.inquires() => call.repeatable().within_ms(INQUIRY_MS),
         None => call.repeatable(),
     }
 }
@@ -143,6 +183,8 @@ pub fn call(
 /// How long a visitor waits for a vendor that cannot be reached, before the
 /// next provider of the desk is asked.
 const OPENING_MS: u64 = 120_000;
+/// A question of the gateway's own must not hold up what a visitor wants.
+const INQUIRY_MS: u64 = 10_000;
 /// News of somebody typing is worth nothing later.
 const FLEETING_MS: u64 = 5_000;
 

@@ -9,6 +9,7 @@ use kefu_plugin_api::prelude::{
     Group, HumanEvaluation, IdleReminders, LeaveMessageKind, LeaveMessageRules, Level, Notice,
     RobotEvaluation, SessionConfig,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::wire::Mode;
@@ -197,6 +198,15 @@ pub fn in_words(kind: ContentKind) -> Level {
     }
 }
 
+/// The same, but nobody's whereabouts are put into words: location is carried
+/// where the vendor lists it, and refused otherwise.
+pub fn in_words_but_location(kind: ContentKind) -> Level {
+    match kind {
+        ContentKind::Location => Level::Rejected,
+        kind => in_words(kind),
+    }
+}
+
 /// The robot of a config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -246,7 +256,7 @@ pub struct Waiting {
 }
 
 /// Leaving a message, as a config or an event tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Leave {
     /// Not at all, on a page, or in a form.
@@ -273,7 +283,7 @@ impl Default for Leave {
 }
 
 /// Rating, as a config tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Evaluation {
     /// Of the robot.

@@ -22,7 +22,7 @@ use crate::{
 
 /// A turn under way.
 pub(crate) struct Turn<'a, F> {
-    account: &'a Account,
+    pub(crate) account: &'a Account,
     pub(crate) session: &'a mut Session<State>,
     /// Where the session stands after the effects so far.
     pub(crate) standing: SessionState,
@@ -84,6 +84,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
                     self.finished(&name, result);
                 }
             }
+            Event::TimerFired { timer } => self.rung(timer.as_str()),
             Event::Closing { .. } => self.call(Op::Leave, json!({"semantics": "ends"})),
             _ => {}
         }
@@ -107,6 +108,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
     /// The profile in SDP's words and in the flavour's, and the channel number.
     fn arrival(&mut self, visitor: &Visitor, client: &Client) -> (Value, Option<String>) {
         let channel_no = F::channel_no(self.account, visitor, client);
+        let visitor = &self.account.rules.shared(visitor);
         let (who, mut context) = translate::profile(visitor);
         for (key, value) in [
             ("platform", &client.platform),
@@ -146,6 +148,9 @@ impl<'a, F: Flavour> Turn<'a, F> {
             Exit::Ends => "ends",
             Exit::Keeps => "keeps",
         };
+        if semantics == "keeps" {
+            self.stop_waiting();
+        }
         self.call(Op::Leave, json!({"semantics": semantics}));
         if semantics == "ends" {
             self.close(EndReason::Visitor);
@@ -158,7 +163,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
         }
     }
 
-    fn call(&mut self, op: Op, data: Value) {
+    pub(crate) fn call(&mut self, op: Op, data: Value) {
         let call = call(self.account, self.session, op, None, data);
         self.effects.push(call.into());
     }
@@ -181,6 +186,7 @@ impl<'a, F: Flavour> Turn<'a, F> {
     /// What this session allows now.
     pub(crate) fn config(&self) -> Config {
         let mut config = F::defaults();
+        config.take(self.account.rules.defaults.clone());
         config.take(self.session.state.config.clone());
         config
     }

@@ -78,6 +78,9 @@ impl<F: Flavour> Turn<'_, F> {
         {
             self.introduce(agent, moved);
         }
+        if moved && mode == Mode::Queued {
+            self.watch_queue();
+        }
         if let (Mode::Queued, Some(queue)) = (mode, standing.queue) {
             self.effects.push(Effect::Queue { queue });
         }
@@ -194,7 +197,7 @@ impl<F: Flavour> Turn<'_, F> {
         }
     }
 
-    fn configure(&mut self, newer: Config) {
+    pub(crate) fn configure(&mut self, newer: Config) {
         let mut config = self.session.state.config.clone();
         config.take(newer);
         // It is remembered, and so is everything else in the same state.

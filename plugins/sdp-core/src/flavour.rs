@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     config::{self, Config},
+    rules::Rules,
     webhooks::Keys,
 };
 
@@ -23,6 +24,8 @@ pub trait Flavour: Send + Sync + 'static {
     const ID: &'static str;
     /// The adapter's version.
     const VERSION: &'static str;
+    /// The settings that hold addresses of the vendor.
+    const ADDRESSES: &'static [&'static str] = &["base_url"];
 
     /// Checks the settings.
     ///
@@ -74,6 +77,8 @@ pub struct Account {
     pub group: Option<String>,
     /// The channel number (渠道号) of visitors who came without one.
     pub channel_no: Option<String>,
+    /// What the operator of the gateway has decided.
+    pub rules: Rules,
 }
 
 impl Account {

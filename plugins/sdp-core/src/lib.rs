@@ -14,6 +14,8 @@
 //! | `conversation` | a turn: what the visitor does |
 //! | `course` | what the vendor announces |
 //! | `answers` | what the vendor answers |
+//! | `inquiry` | what the gateway asks of its own accord |
+//! | [`rules`] | what the operator decided |
 //! | [`state`] | what a session remembers |
 
 pub mod adapter;
@@ -23,10 +25,15 @@ pub mod config;
 mod conversation;
 mod course;
 pub mod flavour;
+mod inquiry;
+pub mod rules;
 pub mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod translate;
 pub mod webhooks;
 pub mod wire;
 
 pub use adapter::SdpAdapter;
 pub use flavour::{Account, Arrival, Flavour};
+pub use rules::{Inquiries, Rules};

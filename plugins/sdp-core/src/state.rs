@@ -22,4 +22,11 @@ pub struct State {
     pub agent: Option<Agent>,
     /// Whether an agent ever had it: then there is no way back to the robot.
     pub had_human: bool,
+    /// How often in a row the vendor was asked for a sign of life in vain.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub doubts: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -132,6 +132,36 @@ pub fn profile(visitor: &Visitor) -> (Map<String, Value>, Map<String, Value>) {
     (who, context)
 }
 
+/// Every profile key that the protocol knows (`docs/sdp.md`, section 6).
+pub const FIELDS: [&str; 26] = [
+    "id",
+    "name",
+    "nick_name",
+    "login_name",
+    "portrait_url",
+    "grade",
+    "gender",
+    "birthday",
+    "age",
+    "profession",
+    "province",
+    "city",
+    "memo",
+    "mobile_no",
+    "email",
+    "address",
+    "qq",
+    "weibo",
+    "weixin",
+    "page",
+    "referrer",
+    "enter_url",
+    "skill_id",
+    "list_url",
+    "product_id",
+    "define",
+];
+
 /// Profile keys that tell where a visitor comes from.
 const CONTEXT: [&str; 7] = [
     "page",

@@ -8,6 +8,7 @@
 use kefu_plugin_api::prelude::{
     Agent, Content, EvaluationTarget, HumanEvaluation, Queue, Sender, SessionState, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -153,7 +154,7 @@ pub struct Standing {
 }
 
 /// A mode of a session that the vendor can announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A robot answers.

@@ -10,6 +10,7 @@
 //! Invariant: a simulator never answers differently because of who asks; every
 //! difference is a setting, a fault rule, or the visitor's own history.
 
+pub mod aikefu;
 pub mod app;
 mod centre;
 mod control;
@@ -19,9 +20,12 @@ mod journal;
 mod media;
 mod platform;
 mod push;
+pub mod qiyu;
 mod robot;
+mod sdp;
 mod serve;
 mod settings;
+pub mod xiaoneng;
 pub mod zhichi;
 
 pub use fault::{Fault, Kind};

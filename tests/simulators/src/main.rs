@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Parser;
 use kefu_simulators::app::{self, AppConfig, GatewayUrl};
-use kefu_simulators::{Settings, jiaxin, zhichi};
+use kefu_simulators::{Settings, aikefu, jiaxin, qiyu, xiaoneng, zhichi};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +24,15 @@ struct Arguments {
     /// Start the 佳信 simulator here
     #[arg(long, value_name = "ADDR")]
     jiaxin: Option<SocketAddr>,
+    /// Start the 小能 simulator here
+    #[arg(long, value_name = "ADDR")]
+    xiaoneng: Option<SocketAddr>,
+    /// Start the 七鱼 simulator here
+    #[arg(long, value_name = "ADDR")]
+    qiyu: Option<SocketAddr>,
+    /// Start the 爱客服 simulator here
+    #[arg(long, value_name = "ADDR")]
+    aikefu: Option<SocketAddr>,
     /// Start the demo application here
     #[arg(long, value_name = "ADDR")]
     app: Option<SocketAddr>,
@@ -48,7 +57,37 @@ struct Arguments {
     /// 佳信: where events go
     #[arg(long, value_name = "URL")]
     jiaxin_callback: Option<String>,
-    /// Settings of both vendors, as a JSON merge patch of `GET /control`'s
+    /// 小能: secrets (whsec_…); the first signs, all are accepted
+    #[arg(long, value_name = "SECRET", default_values_t = xiaoneng::Config::default().secrets)]
+    xiaoneng_secret: Vec<String>,
+    /// 小能: siteid
+    #[arg(long, default_value = "kf_9999")]
+    xiaoneng_site: String,
+    /// 小能: where events go
+    #[arg(long, value_name = "URL")]
+    xiaoneng_callback: Option<String>,
+    /// 七鱼: appKey
+    #[arg(long, default_value = "demo-app-key")]
+    qiyu_app_key: String,
+    /// 七鱼: appSecret
+    #[arg(long, default_value = "demo-app-secret")]
+    qiyu_app_secret: String,
+    /// 七鱼: where events go
+    #[arg(long, value_name = "URL")]
+    qiyu_callback: Option<String>,
+    /// 爱客服: id of the public account
+    #[arg(long, default_value = "kefu")]
+    aikefu_account_id: String,
+    /// 爱客服: app key
+    #[arg(long, default_value = "demo-key")]
+    aikefu_app_key: String,
+    /// 爱客服: app secret
+    #[arg(long, default_value = "demo-secret")]
+    aikefu_app_secret: String,
+    /// 爱客服: the gateway's callback address, in front of /message/send.json
+    #[arg(long, value_name = "URL")]
+    aikefu_callback: Option<String>,
+    /// Settings of every vendor, as a JSON merge patch of `GET /control`'s
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
     /// The gateway that the demo application uses; may be told later
@@ -82,8 +121,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let nothing_named =
-        arguments.zhichi.is_none() && arguments.jiaxin.is_none() && arguments.app.is_none();
+    let named = [
+        arguments.zhichi,
+        arguments.jiaxin,
+        arguments.xiaoneng,
+        arguments.qiyu,
+        arguments.aikefu,
+        arguments.app,
+    ];
+    let nothing_named = named.iter().all(Option::is_none);
     let wanted = |named: Option<SocketAddr>| named.or(nothing_named.then_some(any));
     let patch: Value =
         serde_json::from_str(&arguments.settings).context("--settings is no JSON")?;
@@ -111,10 +157,44 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             org: arguments.jiaxin_org,
             app: arguments.jiaxin_app,
             callback: arguments.jiaxin_callback,
-            settings,
+            settings: settings.clone(),
         };
         let handle = jiaxin::start(listen, config).await?;
         ready["jiaxin"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.xiaoneng) {
+        let config = xiaoneng::Config {
+            secrets: arguments.xiaoneng_secret,
+            site: arguments.xiaoneng_site,
+            callback: arguments.xiaoneng_callback,
+            settings: settings.clone(),
+        };
+        let handle = xiaoneng::start(listen, config).await?;
+        ready["xiaoneng"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.qiyu) {
+        let config = qiyu::Config {
+            app_key: arguments.qiyu_app_key,
+            app_secret: arguments.qiyu_app_secret,
+            callback: arguments.qiyu_callback,
+            settings: settings.clone(),
+        };
+        let handle = qiyu::start(listen, config).await?;
+        ready["qiyu"] = json!(handle.url);
+        handles.push(handle);
+    }
+    if let Some(listen) = wanted(arguments.aikefu) {
+        let config = aikefu::Config {
+            account_id: arguments.aikefu_account_id,
+            app_key: arguments.aikefu_app_key,
+            app_secret: arguments.aikefu_app_secret,
+            callback: arguments.aikefu_callback,
+            settings,
+        };
+        let handle = aikefu::start(listen, config).await?;
+        ready["aikefu"] = json!(handle.url);
         handles.push(handle);
     }
     let mut application = None;

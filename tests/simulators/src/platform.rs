@@ -83,6 +83,10 @@ pub(crate) trait Vendor: Send + Sync {
     fn address(&self, callback: &str, push: &Push, flaw: Flaw) -> Addressed;
     /// Whether an answer to a push makes another try useless.
     fn gives_up(&self, status: u16) -> bool;
+    /// Whether any word in the answer to a push makes it a failure.
+    fn wants_empty_answers(&self) -> bool {
+        false
+    }
     /// Makes every token that was given out invalid; false when there are none.
     fn invalidate_tokens(&self) -> bool;
     /// Forgets what the vendor's module remembers.

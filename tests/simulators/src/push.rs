@@ -290,9 +290,16 @@ async fn attempt_all(
                 let _place = places.acquire().await;
                 let timeout = Duration::from_millis(settings.pushes.timeout_ms);
                 let sending = attempt(client, addressed, job.push.body.clone());
-                tokio::time::timeout(timeout, sending)
+                let answer = tokio::time::timeout(timeout, sending)
                     .await
-                    .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+                    .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")));
+                let empty = platform.vendor.wants_empty_answers();
+                answer.and_then(|(status, length)| match length {
+                    1.. if empty && (200..300).contains(&status) => {
+                        Err(format!("{status} with {length} bytes, and not empty"))
+                    }
+                    _ => Ok(status),
+                })
             }
             None => Err("no callback address is set".to_owned()),
         };
@@ -328,7 +335,7 @@ async fn attempt(
     client: &Client<HttpConnector, Full<Bytes>>,
     to: Addressed,
     body: Bytes,
-) -> Result<u16, String> {
+) -> Result<(u16, usize), String> {
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(&to.url)
@@ -346,6 +353,7 @@ async fn attempt(
     })?;
     let status = response.status().as_u16();
     // Read to the end, so that the connection can be used again.
-    let _ = Limited::new(response.into_body(), 1 << 20).collect().await;
-    Ok(status)
+    let body = Limited::new(response.into_body(), 1 << 20).collect().await;
+    let length = body.map_or(0, |body| body.to_bytes().len());
+    Ok((status, length))
 }

@@ -20,7 +20,7 @@ pub struct Settings {
     pub groups: Vec<Group>,
     /// What a rating may hold.
     pub rating: Rating,
-    /// What a visitor is offered when no agent is there (佳信 only).
+    /// What a visitor is offered when no agent is there (佳信, 小能).
     pub leave_message: LeaveMessage,
     /// How pushes are delivered.
     pub pushes: Pushes,
@@ -88,7 +88,7 @@ pub struct Human {
     pub echo: bool,
     /// Also push "human connected" when the reply already said so (智齿 only).
     pub push_direct_connect: bool,
-    /// Location messages are taken from visitors (佳信 only; 智齿 never does).
+    /// Location messages are taken from visitors (佳信, 小能; 智齿 never does).
     pub location: bool,
 }
 
@@ -125,10 +125,12 @@ pub struct Group {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rating {
-    /// The names of one to five stars (佳信 only).
+    /// The names of one to five stars (佳信, 小能).
     pub labels: [String; 5],
     /// Tags to choose from.
     pub tags: Vec<String>,
+    /// Visitors may start a rating (小能 only).
+    pub by_visitor: bool,
 }
 
 /// What a visitor is offered when no agent is there.
@@ -137,7 +139,7 @@ pub struct Rating {
 pub struct LeaveMessage {
     /// Nothing is offered when this is off.
     pub enabled: bool,
-    /// The vendor's own page; a `{group}` in it becomes the group's id, and an
+    /// The vendor's own page (佳信 only); a `{group}` in it becomes the group's id, and an
     /// address that starts with `/` is the simulator's.
     pub url: String,
 }
@@ -298,6 +300,7 @@ impl Default for Rating {
         Self {
             labels: ["非常不满意", "不满意", "一般", "满意", "非常满意"].map(str::to_owned),
             tags: owned(&["回复及时", "态度友好", "解决问题"]),
+            by_visitor: false,
         }
     }
 }

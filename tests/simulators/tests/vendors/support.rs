@@ -323,6 +323,7 @@ pub(crate) fn sign(secret: &str, id: &str, time: &str, body: &[u8]) -> String {
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -393,9 +394,11 @@ async fn take(
         .pop_front()
         .unwrap_or(200);
     let path = uri.path().to_owned();
+    let query = uri.query().unwrap_or_default().to_owned();
     // A test that has seen enough may be gone already.
     let _ = sender.send(Arrived {
         path,
+        query,
         headers,
         body,
     });

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::events::{config, without_nulls};
-use super::refusal;
+use super::events::{Teller, without_nulls};
+use super::{Profile, refusal};
 use crate::centre::{Centre, Happenings, Phase, Visitor};
 use crate::platform::{Platform, Reply};
 use crate::settings::Settings;
@@ -23,7 +23,7 @@ pub(super) type Done = (Value, Vec<Value>);
 pub(super) struct Work<'a> {
     pub(super) centre: &'a mut Centre,
     pub(super) settings: &'a Settings,
-    pub(super) base_url: &'a str,
+    pub(super) teller: Teller<'a>,
     pub(super) id: &'a str,
     pub(super) data: &'a Map<String, Value>,
     pub(super) out: &'a mut Happenings,
@@ -31,6 +31,7 @@ pub(super) struct Work<'a> {
 
 pub(super) fn answer(
     platform: &Arc<Platform>,
+    profile: &Profile,
     base_url: &str,
     operation: &str,
     body: &Value,
@@ -46,14 +47,20 @@ pub(super) fn answer(
         .unwrap_or_default();
     let session = body.get("session_id").and_then(Value::as_str);
     let settings = platform.settings();
+    let teller = Teller {
+        profile,
+        settings: &settings,
+        account: "",
+        base_url,
+    };
     match operation {
         "health" => return done((json!({"status": "ok"}), Vec::new())),
         "capabilities" => {
-            let data = json!({ "version": "1.0", "config": config(&settings, base_url, None)});
+            let data = json!({ "version": "1.0", "config": teller.config(None)});
             return done((data, Vec::new()));
         }
         "groups.list" => {
-            let groups = config(&settings, base_url, None)["groups"].take();
+            let groups = teller.config(None)["groups"].take();
             return done((json!({"groups": groups}), Vec::new()));
         }
         _ => {}
@@ -62,7 +69,7 @@ pub(super) fn answer(
         let mut work = Work {
             centre,
             settings,
-            base_url,
+            teller: Teller { settings, ..teller },
             id,
             data,
             out,
@@ -129,7 +136,7 @@ impl Work<'_> {
             "queue.query" => only(self.place()),
             "queue.cancel" => only(self.cancel()),
             "visitor.update" => only(self.update()),
-            "leave.submit" => Err((4103, "messages are left on the vendor's page")),
+            "leave.submit" => self.leave_message(),
             _ => only(json!({})),
         }
     }

@@ -1,21 +1,21 @@
 //! Operations that say something: messages, profile, rating.
 //!
 //! Owns their replies. Invariant: a rating counts once per session, and only
-//! while an invitation is open.
+//! while an invitation is open or visitors may start one.
 
 use serde_json::{Value, json};
 
 use super::calls::{Done, Refusal, Work, only};
 use super::events::inline;
 use super::modes::mode;
-use crate::centre::Phase;
+use crate::centre::{Phase, fresh_id};
 use crate::robot::Transfer;
 
 impl Work<'_> {
     pub(super) fn keep_profile(&mut self) {
-        let data = self.data;
+        let (data, words) = (self.data, self.teller.profile.name);
         let visitor = self.visitor();
-        for key in ["visitor", "context", "jiaxin", "channel_no"] {
+        for key in ["visitor", "context", words, "channel_no"] {
             if let (Some(told), Some(profile)) = (data.get(key), visitor.profile.as_object_mut()) {
                 match (
                     profile.get_mut(key).and_then(Value::as_object_mut),
@@ -106,16 +106,49 @@ impl Work<'_> {
         json!({})
     }
 
+    /// A message for later, in the app's form.
+    pub(super) fn leave_message(&mut self) -> Result<Done, Refusal> {
+        let form = self.teller.profile.form;
+        if form.is_empty() {
+            return Err((4103, "messages are left on the vendor's page"));
+        }
+        let waits = matches!(self.visitor().phase, Phase::Queued | Phase::Unattended);
+        if !waits || !self.settings.leave_message.enabled {
+            return Err((4103, "no message can be left now"));
+        }
+        let fields = self.data.get("fields").and_then(Value::as_object);
+        let fields = fields.ok_or((4004, "fields is missing or no object"))?;
+        for field in form {
+            let value = match fields.get(field.key) {
+                None => "",
+                Some(value) => value.as_str().ok_or((4004, "a field is no text"))?,
+            };
+            if field.required && value.trim().is_empty() {
+                return Err((4004, "a required field is missing or empty"));
+            }
+            if value.chars().count() > field.max {
+                return Err((4004, "a field is too long"));
+            }
+        }
+        let ticket = fresh_id();
+        let mut kept = fields.clone();
+        kept.insert("ticket_id".to_owned(), json!(ticket));
+        self.visitor().tickets.push(Value::Object(kept));
+        only(json!({"ticket_id": ticket}))
+    }
+
     pub(super) fn evaluate(&mut self) -> Result<Done, Refusal> {
         let data = self.data;
         if self.text("target") != Some("human") {
             return only(json!({"result": "not_allowed"}));
         }
+        let by_visitor = self.teller.self_rating();
         let visitor = self.visitor();
         if visitor.rated_human {
             return only(json!({"result": "already"}));
         }
-        if !visitor.invited {
+        let of_own = by_visitor && visitor.phase == Phase::Human;
+        if !visitor.invited && !of_own {
             return only(json!({"result": "not_allowed"}));
         }
         let stars = data.get("stars").and_then(Value::as_i64);

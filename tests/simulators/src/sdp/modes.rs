@@ -6,12 +6,12 @@
 use serde_json::{Value, json};
 
 use super::calls::{Done, Refusal, Work, only};
-use super::events::{self, agent_object, config, leave_message, queue, without_nulls};
+use super::events::{self, agent_object, queue, without_nulls};
 use crate::centre::{Phase, Reception};
 
 impl Work<'_> {
     pub(super) fn open(&mut self) -> Result<Done, Refusal> {
-        if self.text("channel_no").is_none() {
+        if self.teller.profile.needs_channel && self.text("channel_no").is_none() {
             return Err((4004, "channel_no is required by this vendor"));
         }
         if self.settings.blocked.iter().any(|it| it == self.id) {
@@ -55,8 +55,8 @@ impl Work<'_> {
     }
 
     pub(super) fn add_config(&mut self, data: &mut Value) {
-        let (settings, base_url) = (self.settings, self.base_url);
-        let config = config(settings, base_url, Some(self.visitor()));
+        let teller = self.teller;
+        let config = teller.config(Some(self.visitor()));
         if let Some(data) = data.as_object_mut() {
             data.insert("config".to_owned(), config);
         }
@@ -99,8 +99,8 @@ impl Work<'_> {
 
     /// `result` and `data` of a reception; None is a blocked visitor.
     pub(super) fn worded(&mut self, reception: Reception) -> (Option<&'static str>, Value) {
-        let (settings, base_url) = (self.settings, self.base_url);
-        let leave = leave_message(settings, base_url, self.visitor());
+        let teller = self.teller;
+        let leave = teller.leave_message(self.visitor());
         let (result, data) = match reception {
             Reception::Already(agent) => ("already", json!({"agent": agent_object(&agent)})),
             Reception::Queued(position) => (

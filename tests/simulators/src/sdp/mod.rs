@@ -1,13 +1,14 @@
-//! 佳信 (Jiaxin) as it would join by the standard docking protocol, SDP/1.
+//! A vendor that joins by the standard docking protocol, SDP/1.
 //!
-//! Owns the vendor's side of the protocol in its `jiaxin` flavour: signatures,
-//! envelope, first replies, vocabulary. Does not keep visitors: the call centre
-//! does. Invariant: a repeated `webhook-id` is answered with the first reply and
+//! Owns the vendor's side of the protocol: signatures, envelope, first replies.
+//! What one vendor does its own way is its [`Profile`]. Does not keep visitors:
+//! the call centre does. Invariant: a repeated `webhook-id` is answered with the first reply and
 //! changes nothing.
 
 mod calls;
 mod events;
 mod modes;
+mod profile;
 mod replies;
 mod signature;
 mod talk;
@@ -15,7 +16,6 @@ mod talk;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -25,64 +25,46 @@ use crate::platform::{Call, Platform, Reply, Vendor};
 use crate::push::{Addressed, Flaw, Push};
 use crate::serve::{self, Handle};
 use crate::settings::Settings;
+pub(crate) use profile::{Field, Profile};
 use replies::Replies;
-use signature::{Keys, Rejected};
+pub(crate) use signature::Keys;
+use signature::Rejected;
 
 /// Where the operations are.
 const PREFIX: &str = "/sdp/v1/";
 
-/// Who the simulated tenant is.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `whsec_` secrets; the first signs, all are accepted.
-    pub secrets: Vec<String>,
-    /// `orgName` at the vendor.
-    pub org: String,
-    /// `appName` at the vendor.
-    pub app: String,
-    /// Where events go; may be set later.
-    pub callback: Option<String>,
-    /// How it behaves.
-    pub settings: Settings,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            secrets: vec!["whsec_a2VmdS1kZW1vLXNlY3JldC1mb3ItamlheGluLTAx".to_owned()],
-            org: "demo".to_owned(),
-            app: "kefu".to_owned(),
-            callback: None,
-            settings: Settings::default(),
-        }
-    }
-}
-
 /// Starts a simulator; port 0 takes a free one.
-pub async fn start(listen: SocketAddr, config: Config) -> anyhow::Result<Handle> {
-    let keys = Keys::parse(&config.secrets).context("the secrets of the 佳信 simulator")?;
-    let account = format!("{}/{}", config.org, config.app);
+pub(crate) async fn start(
+    listen: SocketAddr,
+    profile: Profile,
+    keys: Keys,
+    account: String,
+    settings: Settings,
+    callback: Option<String>,
+) -> anyhow::Result<Handle> {
     let vendor = move |base_url: &str| -> Box<dyn Vendor> {
-        Box::new(Jiaxin {
+        Box::new(Sdp {
+            profile,
             keys,
             account,
             base_url: base_url.to_owned(),
             replies: Replies::default(),
         })
     };
-    serve::start(listen, vendor, config.settings, config.callback).await
+    serve::start(listen, vendor, settings, callback).await
 }
 
-struct Jiaxin {
+struct Sdp {
+    profile: Profile,
     keys: Keys,
     account: String,
     base_url: String,
     replies: Replies,
 }
 
-impl Vendor for Jiaxin {
+impl Vendor for Sdp {
     fn name(&self) -> (&'static str, &'static str) {
-        ("jiaxin", "佳信")
+        (self.profile.name, self.profile.title)
     }
 
     fn trade(&self) -> &'static Trade {
@@ -131,7 +113,7 @@ impl Vendor for Jiaxin {
         }
         let base_url = &self.base_url;
         self.replies.first_or(id, || {
-            calls::answer(platform, base_url, operation, &call.json)
+            calls::answer(platform, &self.profile, base_url, operation, &call.json)
         })
     }
 
@@ -143,7 +125,13 @@ impl Vendor for Jiaxin {
     }
 
     fn pushes(&self, settings: &Settings, visitor: &Visitor, happening: &Happening) -> Vec<Push> {
-        let push = events::word(settings, &self.account, &self.base_url, visitor, happening);
+        let teller = events::Teller {
+            profile: &self.profile,
+            settings,
+            account: &self.account,
+            base_url: &self.base_url,
+        };
+        let push = teller.word(visitor, happening);
         push.into_iter().collect()
     }
 
@@ -168,7 +156,7 @@ impl Vendor for Jiaxin {
     }
 }
 
-impl Jiaxin {
+impl Sdp {
     /// What is wrong with the envelope, if anything.
     fn check_envelope(&self, operation: &str, id: &str, body: &Value) -> Result<(), String> {
         let text = |key: &str| {

@@ -16,7 +16,7 @@ use crate::push::Flaw;
 const WINDOW: i64 = 300;
 
 /// The decoded secrets.
-pub(super) struct Keys(Vec<Vec<u8>>);
+pub(crate) struct Keys(Vec<Vec<u8>>);
 
 /// Why a call is not authentic.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Rejected {
 }
 
 impl Keys {
-    pub(super) fn parse(secrets: &[String]) -> anyhow::Result<Self> {
+    pub(crate) fn parse(secrets: &[String]) -> anyhow::Result<Self> {
         ensure!(!secrets.is_empty(), "at least one secret is needed");
         let keys = secrets.iter().map(|secret| {
             let encoded = secret

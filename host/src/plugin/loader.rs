@@ -7,10 +7,15 @@
 //! thread-locals and statics of a library make that unsound, so what was
 //! mapped is counted instead.
 
+mod idle;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use abi_stable::{
@@ -220,6 +225,8 @@ const ENOUGH: usize = 1_000;
 pub struct Module {
     root: AdapterModuleRef,
     about: Arc<About>,
+    /// Adapters of it that are open.
+    open: AtomicUsize,
 }
 
 impl std::fmt::Debug for Module {
@@ -248,6 +255,7 @@ impl Module {
         Ok(Self {
             root,
             about: Arc::new(about),
+            open: AtomicUsize::new(0),
         })
     }
 
@@ -260,8 +268,23 @@ impl Module {
         self.root.open()(RSlice::from_slice(input))
     }
 
+    /// Notes that an adapter of it is open, until [`close`](Self::close).
+    pub(super) fn hold(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Closes an adapter. With the last one, the memory that its code takes is
+    /// given back as far as that is possible.
     pub(super) fn close(&self, handle: u64) {
         self.root.close()(handle);
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let bytes = idle::page_out(self.about.sha256());
+            tracing::debug!(
+                sha256 = self.about.sha256(),
+                bytes,
+                "an idle plug-in's pages are given back"
+            );
+        }
     }
 
     pub(super) fn receive(&self, handle: u64, input: &[u8]) -> Answer {

@@ -97,6 +97,7 @@ pub(super) struct InProcess {
 impl InProcess {
     /// Takes over a handle that the module opened. Dropping closes it.
     pub(super) fn new(module: Arc<Module>, handle: u64, most: usize) -> Self {
+        module.hold();
         Self {
             module,
             handle,

@@ -169,7 +169,15 @@ impl Bench {
         );
         self.put("config/kefu.toml", &text);
         let desk = format!("fence{count}");
-        self.until("the fence", || self.config.load().desk(&desk).is_some());
+        // In force a moment before it is told.
+        let told = || {
+            let reports = self.reports();
+            let mut changes = reports.iter().flat_map(|report| &report.changes);
+            changes.any(|change| change.contains(&desk))
+        };
+        self.until("the fence", || {
+            self.config.load().desk(&desk).is_some() && told()
+        });
     }
 }
 

@@ -1,6 +1,11 @@
-//! Every example of the protocol's document goes through this adapter, in both
-//! editions: what it sends is what the document shows, and what the document
-//! shows it understands.
+//! The standard docking protocol: its document, and the shipped files of the
+//! adapters that speak it.
+//!
+//! Every example of the document goes through the generic adapter, or through
+//! the one whose flavour it is of, in both editions: what it sends is what the
+//! document shows, and what the document shows it understands. These tests stand
+//! here because they know several adapters and the gateway's core, and an
+//! adapter knows neither.
 //!
 //! `Book` holds the fenced JSON examples by section. A test takes each one by
 //! its place; one that nobody took fails the test, and so does one that is
@@ -9,17 +14,15 @@
 mod desk;
 mod play;
 mod rules;
+mod shipped;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 const EDITIONS: [(&str, &str); 2] = [
-    ("sdp.md", include_str!("../../../../docs/sdp.md")),
-    (
-        "sdp.zh-CN.md",
-        include_str!("../../../../docs/sdp.zh-CN.md"),
-    ),
+    ("sdp.md", include_str!("../../docs/sdp.md")),
+    ("sdp.zh-CN.md", include_str!("../../docs/sdp.zh-CN.md")),
 ];
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     edge,
     media::Media,
     plugin::{BringUpError, BroughtUp, Registry},
-    reload::{Failure, FailureKind, Live, Target, report::StageTook},
+    reload::{Failure, FailureKind, Live, Target},
     telemetry,
 };
 
@@ -77,14 +77,7 @@ fn live(up: BroughtUp) -> Live {
     Live {
         generation: up.generation.number(),
         sha256: up.generation.about().sha256().to_owned(),
-        stages: up
-            .stages
-            .iter()
-            .map(|time| StageTook {
-                stage: time.stage.as_str(),
-                took: time.took,
-            })
-            .collect(),
+        stages: up.stages,
     }
 }
 

@@ -301,7 +301,8 @@ impl Applier {
         }
         self.metrics.reload_finished(report.outcome.as_str(), took);
         for stage in report.providers.iter().flat_map(|it| &it.stages) {
-            self.metrics.reload_stage_finished(stage.stage, stage.took);
+            self.metrics
+                .reload_stage_finished(stage.stage.as_str(), stage.took);
         }
         log(report);
         self.target.tidy();

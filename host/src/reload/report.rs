@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use kefu_core::config::ConfigError;
@@ -16,6 +16,7 @@ use kefu_plugin_api::{ids::ProviderId, time::Timestamp};
 use serde::{Serialize, Serializer};
 
 use super::plan::Action;
+use crate::plugin::StageTime;
 
 /// Why a reload was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,25 +154,10 @@ pub struct OfProvider {
     pub sha256: Option<String>,
     /// What took how long.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stages: Vec<StageTook>,
+    pub stages: Vec<StageTime>,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-/// One stage of bringing a provider up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct StageTook {
-    /// Its name.
-    pub stage: &'static str,
-    /// How long it took.
-    #[serde(rename = "ms", serialize_with = "milliseconds")]
-    pub took: Duration,
-}
-
-fn milliseconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    // Most stages take less than one.
-    serializer.serialize_f64((took.as_secs_f64() * 1e6).round() / 1e3)
 }
 
 /// What a reload came to.

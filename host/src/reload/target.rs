@@ -8,7 +8,7 @@ use std::time::Instant;
 use kefu_core::config::{Main, Provider};
 use kefu_plugin_api::ids::ProviderId;
 
-use super::report::StageTook;
+use crate::plugin::StageTime;
 
 /// What can be changed while it runs. The calls come from the reloader's
 /// threads and may take as long as they need; those for one provider never
@@ -59,7 +59,7 @@ pub struct Live {
     /// The hash of its file.
     pub sha256: String,
     /// What took how long.
-    pub stages: Vec<StageTook>,
+    pub stages: Vec<StageTime>,
 }
 
 /// Why a provider was not changed.

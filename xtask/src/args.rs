@@ -20,6 +20,9 @@ cargo xtask demo [--headless]
 cargo xtask build
     Builds the gateway, the simulators and the plug-ins that tests need; the
     last line of output is JSON with their paths.
+cargo xtask python
+    Makes the Python environment that some tests need, with the packages of
+    tests/requirements.txt; the last line of output is its interpreter.
 cargo xtask golden
     Builds the plug-ins that later builds are held to, where there are none for
     this platform yet: see tests/fixtures/golden/README.md.";
@@ -40,6 +43,8 @@ pub(crate) enum Command {
     },
     /// `build`.
     Build,
+    /// `python`.
+    Python,
     /// `golden`.
     Golden,
     /// No command, or a question for help.
@@ -85,11 +90,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
         "bench" => Command::Bench(BenchOptions::default()),
         "demo" => Command::Demo { headless: false },
         "build" => Command::Build,
+        "python" => Command::Python,
         "golden" => Command::Golden,
         "help" | "-h" | "--help" => return Ok(Command::Help),
         other => {
             return Err(format!(
-                "no command {other:?}; there are test, soak, bench, demo, build and golden"
+                "no command {other:?}; there are test, soak, bench, demo, build, python and golden"
             ));
         }
     };

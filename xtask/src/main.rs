@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask test`, `soak`, `bench`, `demo`,
-//! `build`, `golden`.
+//! `build`, `python`, `golden`.
 //!
 //! Owns the order of the checks, the rules about dependencies, and the demo.
 //! It deliberately holds no test: it runs cargo, and what cargo runs is in the
@@ -12,6 +12,7 @@ mod cargo;
 mod demo;
 mod golden;
 mod products;
+mod python;
 mod rules;
 mod soak;
 mod steps;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Demo { headless }) => demo::run(headless),
         Ok(Command::Build) => products::print_built(),
+        Ok(Command::Python) => python::print(),
         Ok(Command::Golden) => golden::build(),
         Err(wrong) => Err(anyhow::anyhow!("{wrong}\n\n{}", args::HELP)),
     };

@@ -1,4 +1,5 @@
-//! Programs and fonts that come from the system, for the browser tests.
+//! Programs and fonts that come from the system, for tests in a browser and in
+//! another language.
 //!
 //! Owns the list, how each is recognised, and the Debian package it comes
 //! from. Installs what is missing where that is allowed (as root, with apt);
@@ -7,14 +8,14 @@
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 
-/// Something the browser tests need.
+/// Something the tests need.
 struct Need {
     what: &'static str,
     package: &'static str,
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         what: "the program chromium",
         package: "chromium",
@@ -39,6 +40,11 @@ const NEEDS: [Need; 4] = [
         package: "fonts-wqy-microhei",
         is_there: has_chinese_font,
     },
+    Need {
+        what: "Python 3 with its module venv",
+        package: "python3-venv",
+        is_there: || output("python3", &["-c", "import ensurepip, venv"]).is_some(),
+    },
 ];
 
 /// Makes sure that everything is there.
@@ -52,7 +58,7 @@ pub(crate) fn ensure() -> Result<()> {
     if !(in_path("apt-get") && is_root()) {
         let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
         bail!(
-            "the browser tests need {}; on Debian, as root: apt-get update && apt-get install {packages}",
+            "the tests need {}; on Debian, as root: apt-get update && apt-get install {packages}",
             what.join(", ")
         );
     }

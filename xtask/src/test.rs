@@ -7,14 +7,14 @@
 //! workspace and picks targets, never packages.
 //!
 //! Tests find what they run through the environment (see
-//! `tests/support/src/plugins.rs`): `KEFU_GATEWAY_BIN`, `KEFU_SIMULATORS_BIN`
-//! and `KEFU_PLUGIN_DIR`.
+//! `tests/support/src/plugins.rs` and `python.rs`): `KEFU_GATEWAY_BIN`,
+//! `KEFU_SIMULATORS_BIN`, `KEFU_PLUGIN_DIR` and `KEFU_PYTHON`.
 
 use crate::args::TestOptions;
 use crate::cargo::{self, cargo};
 use crate::products::{self, Programs};
 use crate::steps::{self, Step};
-use crate::{rules, system};
+use crate::{python, rules, system};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -29,6 +29,7 @@ const WHOLE: [&str; 3] = ["contract", "e2e", "browser"];
 struct Built {
     programs: Option<Programs>,
     plugins: Option<PathBuf>,
+    python: Option<PathBuf>,
 }
 
 /// Runs the steps that were asked for.
@@ -79,7 +80,15 @@ fn all_steps(built: &RefCell<Built>) -> Vec<Step<'_>> {
             "dependencies keep to .cargo/deny.toml",
             rules::check,
         ),
-        step("system", "the browser and a font are there", system::ensure),
+        step(
+            "system",
+            "the browser, a font and Python are there",
+            system::ensure,
+        ),
+        step("python", "the packages of tests/requirements.txt", || {
+            built.borrow_mut().python = Some(python::ensure()?);
+            Ok(())
+        }),
         step("build", "everything, tests included", || {
             built.borrow_mut().programs = Some(products::build_workspace()?);
             Ok(())
@@ -91,7 +100,11 @@ fn all_steps(built: &RefCell<Built>) -> Vec<Step<'_>> {
         step(
             "unit",
             "unit and integration tests of every package",
-            || cargo::run(unit_tests()?),
+            || {
+                let mut units = unit_tests()?;
+                tell(&mut units, &built.borrow());
+                cargo::run(units)
+            },
         ),
         step("doctests", "examples in the documentation", || {
             cargo::run(cargo(&["test", "--workspace", "--doc"]))
@@ -171,6 +184,9 @@ fn tell(command: &mut Command, built: &Built) {
             .env("KEFU_GATEWAY_BIN", &programs.gateway)
             .env("KEFU_SIMULATORS_BIN", &programs.simulators)
             .env("KEFU_PLUGIN_DIR", plugins);
+    }
+    if let Some(python) = &built.python {
+        command.env("KEFU_PYTHON", python);
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
 //! | [`traffic`] | steady traffic, its verdict and its times |
+//! | [`python`] | an interpreter with the packages of `requirements.txt` |
 //! | [`reloads`] | what operators see of providers and their reloads |
 //! | [`memory`] | what the gateway and its children hold |
 //! | [`wait`] | conditions with a deadline and a message |
@@ -34,6 +35,7 @@ pub mod media;
 pub mod memory;
 pub mod plugins;
 mod process;
+pub mod python;
 pub mod reloads;
 pub mod simulators;
 pub mod sse;

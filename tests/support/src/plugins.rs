@@ -137,10 +137,11 @@ fn find() -> Result<Built> {
     build()
 }
 
-fn build() -> Result<Built> {
+/// A command of `cargo xtask`.
+pub(crate) fn xtask(what: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["run", "--quiet", "--package", "xtask", "--", "build"])
+        .args(["run", "--quiet", "--package", "xtask", "--", what])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
@@ -153,7 +154,13 @@ fn build() -> Result<Built> {
             command.env_remove(name);
         }
     }
-    let output = command.output().context("starting cargo xtask build")?;
+    command
+}
+
+fn build() -> Result<Built> {
+    let output = xtask("build")
+        .output()
+        .context("starting cargo xtask build")?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         bail!("cargo xtask build ended with {}\n{text}", output.status);

@@ -50,8 +50,7 @@ async fn zhichi_can_be_used_on_a_phone_in_english_with_the_keyboard_alone() -> R
     tab_to(&visitor, "exit").await?;
     visitor.browser.press(keys::ENTER).await?;
     visitor.read("sheet", "This ends the chat.").await?;
-    let focus = visitor.focus().await?;
-    ensure!(focus == "exit-confirm", "the focus is on {focus:?}");
+    visitor.have_focus("exit-confirm").await?;
     // Who has rated is not asked again.
     visitor.browser.press(keys::ENTER).await?;
     visitor.be_in("ended").await?;
@@ -75,22 +74,18 @@ async fn jiaxin_can_be_used_on_a_phone_in_english_with_the_keyboard_alone() -> R
     visitor.read("sheet", "The chat stays open").await?;
     visitor.browser.press(keys::ESCAPE).await?;
     visitor.see_no("sheet").await?;
-    ensure!(visitor.focus().await? == "exit", "the focus did not return");
+    visitor.have_focus("exit").await?;
     visitor.browser.press(keys::ENTER).await?;
-    visitor.see("exit-confirm").await?;
+    visitor.have_focus("exit-confirm").await?;
     visitor.browser.press(keys::ENTER).await?;
     visitor.read("left", "the agent may still write").await?;
     visitor.picture("left").await?;
     tab_to(&visitor, "restart").await?;
     visitor.browser.press(keys::ENTER).await?;
-    visitor.see("input").await?;
+    visitor.have_focus("input").await?;
 
     visitor.browser.press(keys::ESCAPE).await?;
-    visitor.see("open").await?;
-    ensure!(
-        visitor.focus().await? == "open",
-        "the focus is not on the launcher"
-    );
+    visitor.have_focus("open").await?;
     visitor.expect_quiet_console().await
 }
 
@@ -144,19 +139,11 @@ async fn be_accepted(visitor: &VisitorPage, agent: &AgentPage) -> Result<()> {
 }
 
 async fn type_and_send(visitor: &VisitorPage, text: &str) -> Result<()> {
-    ensure!(
-        visitor.focus().await? == "input",
-        "the focus is on {:?}",
-        visitor.focus().await?
-    );
+    visitor.have_focus("input").await?;
     visitor.browser.press(text).await?;
     visitor.browser.press(keys::ENTER).await?;
     visitor.see_message("visitor", "text", text).await?;
-    ensure!(
-        visitor.focus().await? == "input",
-        "the focus was lost by sending"
-    );
-    Ok(())
+    visitor.have_focus("input").await
 }
 
 /// Presses Tab until the element has the focus; twice around the page is

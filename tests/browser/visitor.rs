@@ -202,6 +202,20 @@ impl VisitorPage {
         Ok(())
     }
 
+    /// Waits until the element has the focus.
+    pub(crate) async fn have_focus(&self, test: &str) -> Result<()> {
+        let focused = "return document.activeElement?.shadowRoot?.activeElement?.dataset.testid === arguments[0];";
+        let what = format!("the focus to be on {test}");
+        let waited = self
+            .browser
+            .wait_for(&what, focused, vec![json!(test)], LIMIT);
+        if let Err(error) = waited.await {
+            let focus = self.focus().await?;
+            return Err(error.context(format!("the focus is on {focus:?}")));
+        }
+        Ok(())
+    }
+
     /// The test id of what has the focus inside the widget, or its class.
     pub(crate) async fn focus(&self) -> Result<String> {
         let focus = "const it = document.activeElement?.shadowRoot?.activeElement; return it ? it.dataset.testid || it.className : '';";

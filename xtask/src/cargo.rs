@@ -32,6 +32,20 @@ pub(crate) fn cargo<S: AsRef<str>>(args: &[S]) -> Command {
     command
 }
 
+/// A cargo command that runs tests, without backtraces whatever the caller's
+/// environment says: a failure's own words would be lost among them.
+/// `KEFU_BACKTRACE` asks for them, with the values of `RUST_BACKTRACE`.
+pub(crate) fn cargo_test<S: AsRef<str>>(args: &[S]) -> Command {
+    let mut all = vec!["test"];
+    all.extend(args.iter().map(AsRef::as_ref));
+    let mut command = cargo(&all);
+    let wanted = std::env::var_os("KEFU_BACKTRACE").unwrap_or_else(|| "0".into());
+    command
+        .env("RUST_BACKTRACE", wanted)
+        .env_remove("RUST_LIB_BACKTRACE");
+    command
+}
+
 /// Runs a command to its end and turns a failure into an error.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let text = describe(&command);
@@ -110,7 +124,6 @@ pub(crate) fn build<S: AsRef<str>>(args: &[S]) -> Result<Vec<Artifact>> {
 /// Cargo takes a program without tests for a success; callers look before.
 pub(crate) fn list_tests(target: &str, args: &[&str]) -> Result<Vec<String>> {
     let list = [
-        "test",
         "--quiet",
         "--workspace",
         "--test",
@@ -120,7 +133,7 @@ pub(crate) fn list_tests(target: &str, args: &[&str]) -> Result<Vec<String>> {
         "--format",
         "terse",
     ];
-    names_of_tests(cargo(&[list.as_slice(), args].concat()))
+    names_of_tests(cargo_test(&[list.as_slice(), args].concat()))
 }
 
 /// The same for a command that lists them in the terse format.
@@ -239,6 +252,21 @@ mod tests {
         let listed = "crash::soak_kills: test\n\n1 test, 0 benchmarks\n";
         assert_eq!(test_names(listed), ["crash::soak_kills"]);
         assert!(test_names("").is_empty());
+    }
+
+    #[test]
+    fn tests_run_without_backtraces_unless_they_are_asked_for() {
+        let command = cargo_test(&["--lib"]);
+        let wanted = std::env::var_os("KEFU_BACKTRACE").unwrap_or_else(|| "0".into());
+        let set: Vec<_> = command.get_envs().collect();
+        assert!(describe(&command).ends_with(" test --lib"));
+        for expected in [
+            ("RUST_BACKTRACE", Some(&*wanted)),
+            ("RUST_LIB_BACKTRACE", None),
+        ] {
+            let (name, value) = expected;
+            assert!(set.contains(&(name.as_ref(), value)), "{set:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! after the other, so that figures do not disturb each other.
 
 use crate::args::SoakOptions;
-use crate::cargo::{self, cargo};
+use crate::cargo::{self, cargo_test};
 use crate::products::{self, Profile};
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -49,8 +49,8 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
 
 fn e2e(args: &[&str]) -> Command {
     let profile = Profile::Soak.args();
-    let test = ["test", "--workspace", "--test", "e2e"];
-    cargo(&[&test, profile.as_slice(), &["--"], args].concat())
+    let test = ["--workspace", "--test", "e2e"];
+    cargo_test(&[&test, profile.as_slice(), &["--"], args].concat())
 }
 
 /// What the names of these tests begin with.

@@ -11,7 +11,7 @@
 //! `KEFU_SIMULATORS_BIN`, `KEFU_PLUGIN_DIR` and `KEFU_PYTHON`.
 
 use crate::args::TestOptions;
-use crate::cargo::{self, cargo};
+use crate::cargo::{self, cargo, cargo_test};
 use crate::products::{self, Programs};
 use crate::steps::{self, Step};
 use crate::{python, rules, system};
@@ -107,7 +107,7 @@ fn all_steps(built: &RefCell<Built>) -> Vec<Step<'_>> {
             },
         ),
         step("doctests", "examples in the documentation", || {
-            cargo::run(cargo(&["test", "--workspace", "--doc"]))
+            cargo::run(cargo_test(&["--workspace", "--doc"]))
         }),
         step(WHOLE[0], "every adapter keeps the contract", || {
             whole(WHOLE[0], built)
@@ -136,11 +136,11 @@ fn step<'a>(
 /// Unit tests everywhere, and the integration tests of all packages but the
 /// ones of the whole.
 fn unit_tests() -> Result<Command> {
-    let mut args = vec!["test", "--workspace", "--lib", "--bins"];
+    let mut args = vec!["--workspace", "--lib", "--bins"];
     for name in integration_tests()? {
         args.extend(["--test", name]);
     }
-    Ok(cargo(&args))
+    Ok(cargo_test(&args))
 }
 
 fn integration_tests() -> Result<Vec<&'static str>> {
@@ -171,7 +171,7 @@ fn whole(name: &str, built: &RefCell<Built>) -> Result<()> {
     if cargo::list_tests(name, &[])?.is_empty() {
         bail!("{name} holds no test, so its passing would say nothing");
     }
-    let mut command = cargo(&["test", "--workspace", "--test", name]);
+    let mut command = cargo_test(&["--workspace", "--test", name]);
     tell(&mut command, &built.borrow());
     cargo::run(command)
 }

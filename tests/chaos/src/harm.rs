@@ -71,7 +71,7 @@ impl Harm {
     /// that leaves nothing to tell gives no words.
     pub(crate) fn commit(self) -> Option<String> {
         match self {
-            Self::Panic => panic!("asked to panic"),
+            Self::Panic => fall("asked to panic"),
             Self::Abort => abort(),
             Self::Segfault => segfault(),
             Self::Overflow => {
@@ -100,6 +100,15 @@ fn told<T: Display>(deed: &str, outcome: io::Result<T>) -> String {
         Ok(outcome) => format!("{deed}: {outcome}"),
         Err(error) => format!("{deed}: {error}"),
     }
+}
+
+/// Panics, where it unwinds without the hook's report: it would only fill what
+/// the tests print.
+fn fall(words: &'static str) -> ! {
+    if cfg!(panic = "unwind") {
+        std::panic::resume_unwind(Box::new(words));
+    }
+    panic!("{words}")
 }
 
 #[expect(clippy::disallowed_methods, reason = "that is what was asked for")]

@@ -209,7 +209,8 @@ impl Adapter for Chaos {
             });
         }
         self.wear();
-        session.state.turns += 1;
+        // A state from elsewhere may have counted to the end.
+        session.state.turns = session.state.turns.saturating_add(1);
         if let Some(effects) = self.lie.handle(&event, &mut session.state) {
             return Ok(effects);
         }

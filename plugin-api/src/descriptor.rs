@@ -23,6 +23,11 @@ pub struct Descriptor {
     /// What sessions can do unless the vendor's answer says otherwise.
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// Parts of `capabilities` that are not the same for every session: what
+    /// the vendor's answer or a setting decides. For people who compare
+    /// adapters; the host acts on what each session is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// JSON Schema of the provider's `[settings]`; filled in by
     /// `export_adapter!` from the adapter's `Config`.
     #[serde(default)]
@@ -50,6 +55,7 @@ impl Descriptor {
             version: version.into(),
             contract_minor: CONTRACT.minor,
             capabilities: Capabilities::default(),
+            conditions: Vec::new(),
             settings: Schema::default(),
             hosts: Vec::new(),
             tokens: Vec::new(),
@@ -69,6 +75,29 @@ impl Descriptor {
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
+        self
+    }
+
+    /// Says which parts of the capabilities the vendor decides, session by
+    /// session.
+    #[must_use]
+    pub fn decided_by_vendor(mut self, parts: &[&str]) -> Self {
+        self.conditions.extend(parts.iter().map(|&part| Condition {
+            part: part.to_owned(),
+            by: DecidedBy::Vendor {},
+        }));
+        self
+    }
+
+    /// Says which part of the capabilities a setting decides.
+    #[must_use]
+    pub fn decided_by_setting(mut self, part: &str, setting: &str) -> Self {
+        self.conditions.push(Condition {
+            part: part.to_owned(),
+            by: DecidedBy::Setting {
+                setting: setting.to_owned(),
+            },
+        });
         self
     }
 
@@ -105,6 +134,34 @@ impl Descriptor {
         let carries = |kinds: &Kinds| kinds.values().any(|&level| level > Level::Rejected);
         carries(&self.capabilities.robot) || carries(&self.capabilities.human)
     }
+}
+
+/// A part of the capabilities that is not the same for every session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
+    /// Which part, as a path below `capabilities`: `/human/location`,
+    /// `/evaluation/after_seconds`. A list's element is named by its value:
+    /// `/evaluation/by/visitor`.
+    pub part: String,
+    /// Who decides it.
+    pub by: DecidedBy,
+}
+
+/// Who decides a part of the capabilities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// The vendor, by what it answers when a session opens or later
+    /// (返回的配置条件).
+    Vendor {},
+    /// The operator, by a setting of the provider.
+    Setting {
+        /// The setting.
+        setting: String,
+    },
+    /// Somebody newer than the reader.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where the name of a reachable host comes from.

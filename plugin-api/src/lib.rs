@@ -51,7 +51,7 @@ pub mod prelude {
             IdleReminder, IdleReminders, LeaveMessageKind, LeaveMessageRules, Level, Notice, Queue,
             RobotEvaluation, SessionConfig, SessionState, Verify,
         },
-        descriptor::{Descriptor, HostSource, KeyedBy},
+        descriptor::{Condition, DecidedBy, Descriptor, HostSource, KeyedBy},
         effect::{Call, Effect},
         error::{AdapterError, OpenError, Reject},
         event::{CallResult, Client, Event, ProviderEvent, Visitor},

@@ -53,6 +53,11 @@ fn every_sample(visitor: &mut impl Visit) {
     visitor.visit("callback", "whole", samples::callback());
     visitor.visit("receipt", "whole", samples::receipt());
     visitor.visit("descriptor", "whole", samples::descriptor());
+    visitor.visit(
+        "descriptor",
+        "conditions",
+        samples::conditional_descriptor(),
+    );
     visitor.visit("capabilities", "whole", samples::capabilities());
     visitor.visit("capabilities", "none", Capabilities::default());
     visitor.visit("parts", "all", samples::parts());

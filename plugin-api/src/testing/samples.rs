@@ -18,7 +18,7 @@ use self::{
 };
 pub use self::{
     http::{call_results, callback, dedupes, errors, open_error, parts, receipt, rejects, stamps},
-    values::{capabilities, contents, descriptor, view},
+    values::{capabilities, conditional_descriptor, contents, descriptor, view},
 };
 use crate::{
     capability::{AgentChange, EndReason, Evaluation, EvaluationTarget, SessionState},

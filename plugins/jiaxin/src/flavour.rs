@@ -4,7 +4,7 @@
 //! public web plug-in. That the vendor's side of SDP/1 uses them is an
 //! assumption; a vendor that does without works too.
 
-use kefu_plugin_api::prelude::{Client, ContentKind, Level, OpenError, Visitor};
+use kefu_plugin_api::prelude::{Client, ContentKind, Descriptor, Level, OpenError, Visitor};
 use kefu_sdp_core::{
     Account, Arrival, Flavour,
     config::{self, Config},
@@ -52,6 +52,17 @@ impl Flavour for Jiaxin {
     /// put into words otherwise: the vendor decides whether it wants to know.
     fn unlisted(kind: ContentKind) -> Level {
         config::in_words_but_location(kind)
+    }
+
+    fn conditional(descriptor: Descriptor) -> Descriptor {
+        descriptor.decided_by_vendor(&[
+            "/human/location",
+            "/human/rich",
+            "/human/video",
+            "/human/file",
+            "/human/custom",
+            "/groups",
+        ])
     }
 
     fn event(name: String, data: Value) -> (String, Value) {

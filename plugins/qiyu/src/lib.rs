@@ -41,6 +41,10 @@ impl Adapter for QiyuAdapter {
     fn descriptor() -> Descriptor {
         Descriptor::new("qiyu", env!("CARGO_PKG_VERSION"))
             .with_capabilities(abilities::by_default())
+            .decided_by_setting("/robot", "reception")
+            .decided_by_setting("/human", "reception")
+            .decided_by_setting("/to_human", "reception")
+            .decided_by_vendor(&["/messages_while", "/evaluation/human/labels"])
             .reaches_setting("base_url")
             .callbacks(
                 KeyedBy::Conversation,

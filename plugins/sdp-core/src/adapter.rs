@@ -32,12 +32,11 @@ impl<F: Flavour> Adapter for SdpAdapter<F> {
     type State = State;
 
     fn descriptor() -> Descriptor {
-        F::ADDRESSES
-            .iter()
-            .fold(
-                Descriptor::new(F::ID, F::VERSION),
-                |descriptor, &setting| descriptor.reaches_setting(setting),
-            )
+        let reaching = F::ADDRESSES.iter().fold(
+            Descriptor::new(F::ID, F::VERSION),
+            |descriptor, &setting| descriptor.reaches_setting(setting),
+        );
+        F::conditional(reaching)
             .with_capabilities(F::defaults().capabilities(F::unlisted))
             .callbacks(KeyedBy::Conversation, "Standard Webhooks")
     }

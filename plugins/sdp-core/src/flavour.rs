@@ -4,7 +4,7 @@
 //! protocol, which is why it has no say in a session's course.
 
 use kefu_plugin_api::prelude::{
-    Client, ContentKind, JsonSchema, Level, OpenError, Secret, Visitor,
+    Client, ContentKind, Descriptor, JsonSchema, Level, OpenError, Secret, Visitor,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,6 +39,12 @@ pub trait Flavour: Send + Sync + 'static {
     /// What becomes of a kind of content that the vendor does not list.
     fn unlisted(kind: ContentKind) -> Level {
         config::in_words(kind)
+    }
+
+    /// Which parts of the capabilities are not settled by the defaults: what
+    /// the vendor's config decides, and what a setting does.
+    fn conditional(descriptor: Descriptor) -> Descriptor {
+        descriptor
     }
 
     /// Brings a vendor's name for an event, and what it leaves out, into

@@ -1,6 +1,6 @@
 //! SDP/1 as the document has it, with nothing added.
 
-use kefu_plugin_api::prelude::OpenError;
+use kefu_plugin_api::prelude::{Descriptor, OpenError};
 use kefu_sdp_core::{Account, Flavour, config::Config, translate::FIELDS};
 
 use crate::settings::Settings;
@@ -25,5 +25,27 @@ impl Flavour for Plain {
             visitor_fields: Some(FIELDS.map(str::to_owned).into()),
             ..Config::default()
         }
+    }
+
+    /// Everything is the vendor's to say; `defaults` fills in what it leaves
+    /// unsaid.
+    fn conditional(descriptor: Descriptor) -> Descriptor {
+        let by_either = [
+            "/robot",
+            "/human",
+            "/to_human",
+            "/messages_while",
+            "/leave_message",
+            "/evaluation",
+            "/exit",
+            "/emoji",
+        ];
+        let by_vendor = descriptor.decided_by_vendor(&by_either);
+        let by_either = by_either.iter().fold(by_vendor, |descriptor, part| {
+            descriptor.decided_by_setting(part, "defaults")
+        });
+        by_either
+            .decided_by_vendor(&["/groups"])
+            .decided_by_setting("/visitor_fields", "visitor_fields")
     }
 }

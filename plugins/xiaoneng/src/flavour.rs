@@ -4,8 +4,8 @@
 //! ratings that a visitor starts.
 
 use kefu_plugin_api::prelude::{
-    ContentKind, EmojiForm, EvaluationStart, Exit, HumanEvaluation, LeaveMessageKind, Level,
-    OpenError, RobotEvaluation,
+    ContentKind, Descriptor, EmojiForm, EvaluationStart, Exit, HumanEvaluation, LeaveMessageKind,
+    Level, OpenError, RobotEvaluation,
 };
 use kefu_sdp_core::{
     Account, Arrival, Flavour,
@@ -64,6 +64,21 @@ impl Flavour for Xiaoneng {
     /// locations.
     fn unlisted(kind: ContentKind) -> Level {
         config::in_words_but_location(kind)
+    }
+
+    fn conditional(descriptor: Descriptor) -> Descriptor {
+        descriptor
+            .decided_by_vendor(&[
+                "/human/location",
+                "/human/rich",
+                "/human/video",
+                "/human/file",
+                "/human/custom",
+                "/groups",
+                "/evaluation/by/visitor",
+            ])
+            .decided_by_setting("/leave_message/fields", "leave_message_fields")
+            .decided_by_setting("/visitor_fields", "visitor_fields")
     }
 
     fn vocabulary(account: &Account, arrival: &Arrival<'_>) -> Option<(&'static str, Value)> {

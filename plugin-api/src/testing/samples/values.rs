@@ -152,6 +152,13 @@ pub fn descriptor() -> Descriptor {
         .callbacks(KeyedBy::Visitor, "Standard Webhooks")
 }
 
+/// An adapter whose capabilities depend on vendor and settings.
+pub fn conditional_descriptor() -> Descriptor {
+    descriptor()
+        .decided_by_vendor(&["/human/location", "/evaluation/by/visitor"])
+        .decided_by_setting("/evaluation/after_seconds", "rate_after_seconds")
+}
+
 /// Capabilities with nothing left at its default.
 pub fn capabilities() -> Capabilities {
     let kinds = ContentKind::ALL

@@ -1,6 +1,9 @@
 //! The descriptor by itself: what can be judged without calling the adapter.
 
-use kefu_plugin_api::descriptor::{Descriptor, HostSource};
+use kefu_plugin_api::{
+    capability::Capabilities,
+    descriptor::{DecidedBy, Descriptor, HostSource},
+};
 
 use super::Verdict;
 
@@ -24,7 +27,23 @@ pub(super) fn check(descriptor: &Descriptor, verdict: &mut Verdict) {
     if descriptor.callback_authentication.trim().is_empty() {
         verdict.fail("it does not say how callbacks prove themselves; `none` where there are none");
     }
+    check_conditions(descriptor, verdict);
     check_settings(descriptor, verdict);
+}
+
+/// Every condition must be about something that there is.
+fn check_conditions(descriptor: &Descriptor, verdict: &mut Verdict) {
+    let known = serde_json::to_value(Capabilities::default()).unwrap_or_default();
+    for condition in &descriptor.conditions {
+        let mut path = condition.part.split('/');
+        let part = (path.next(), path.next());
+        if !matches!(part, (Some(""), Some(part)) if known.get(part).is_some()) {
+            verdict.fail(format!(
+                "expected the part of a condition to be a path such as /human/location, found `{}`",
+                condition.part
+            ));
+        }
+    }
 }
 
 fn is_semver(version: &str) -> bool {
@@ -44,7 +63,14 @@ fn check_settings(descriptor: &Descriptor, verdict: &mut Verdict) {
         .tokens
         .iter()
         .flat_map(|token| token.keyed_by.iter().map(|setting| ("a token", setting)));
-    for (what, setting) in hosts.chain(tokens) {
+    let conditions = descriptor
+        .conditions
+        .iter()
+        .filter_map(|condition| match &condition.by {
+            DecidedBy::Setting { setting } => Some(("a part of the capabilities", setting)),
+            DecidedBy::Vendor {} | DecidedBy::Unknown => None,
+        });
+    for (what, setting) in hosts.chain(tokens).chain(conditions) {
         let top = setting.split('.').next().unwrap_or_default();
         if schema["properties"].get(top).is_none() {
             verdict.fail(format!(
@@ -90,6 +116,18 @@ mod tests {
             (
                 "`org`",
                 reasons(|it| it.tokens[0].keyed_by = vec!["org".into()]),
+            ),
+            (
+                "`/agent/location`",
+                reasons(|it| *it = it.clone().decided_by_vendor(&["/agent/location"])),
+            ),
+            (
+                "`rate_after`",
+                reasons(|it| {
+                    *it = it
+                        .clone()
+                        .decided_by_setting("/evaluation/after_seconds", "rate_after");
+                }),
             ),
         ] {
             assert_eq!(found.len(), 1, "{named}");

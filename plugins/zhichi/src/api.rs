@@ -176,6 +176,26 @@ pub(crate) struct GuideItem {
     pub(crate) link_question_list: Vec<Suggestion>,
 }
 
+/// An entry of what `query_group` yields.
+#[derive(Default, Deserialize)]
+pub(crate) struct GroupEntry {
+    #[serde(default, deserialize_with = "id")]
+    pub(crate) groupid: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub(crate) group_name: Option<String>,
+}
+
+/// An entry of what `query_agent` yields.
+#[derive(Default, Deserialize)]
+pub(crate) struct AgentEntry {
+    /// The groups of the agent: a list, one alone, or nothing for all.
+    #[serde(default)]
+    pub(crate) groupid: Value,
+    /// 1 online; a busy one counts as there, too.
+    #[serde(default, deserialize_with = "number")]
+    pub(crate) agent_status: Option<i64>,
+}
+
 /// A push, as far as this adapter reads it.
 #[derive(Default, Deserialize)]
 pub(crate) struct Push {
@@ -256,6 +276,19 @@ pub(crate) fn read<T: DeserializeOwned + Default>(response: &HttpResponse) -> Re
     }
     Err(Refusal::coded(&code, envelope.ret_msg.as_deref()))
 }
+
+/// Reads an answer that holds a list, in `items`.
+pub(crate) fn read_list<T: DeserializeOwned>(response: &HttpResponse) -> Result<Vec<T>, Refusal> {
+    // The envelope is judged as ever; entries of other shapes are left out.
+    read::<Ignored>(response)?;
+    let body: Value = response.json().unwrap_or_default();
+    let items = list(body.get("items").cloned().unwrap_or_default());
+    Ok(items.unwrap_or_default())
+}
+
+/// An `item` that nobody reads.
+#[derive(Default, Deserialize)]
+struct Ignored {}
 
 /// Reads a JSON object, and nothing else: left to itself, `serde` would take a
 /// list for the fields in their order.

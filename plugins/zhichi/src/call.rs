@@ -5,7 +5,7 @@
 //!
 //! | Call | Repeatable | Why |
 //! |---|---|---|
-//! | `get_robot_guide`, `query_session_status` | yes | only asks |
+//! | `get_robot_guide`, `query_session_status`, `query_group`, `query_agent` | yes | only asks |
 //! | `chat_connect` | yes | a repeat is answered −1 |
 //! | `comment`, `out` | yes | a repeat changes nothing |
 //! | `chat_send` | no | no idempotency key: the agent would see it twice |
@@ -21,6 +21,10 @@ use crate::{auth, config::Account};
 pub(crate) enum CallName {
     /// The robot's greeting.
     Guide,
+    /// Which groups are there?
+    Groups,
+    /// Who works in them?
+    Agents,
     /// An agent, please.
     Connect(Try),
     /// Where does the session stand?
@@ -53,6 +57,8 @@ impl CallName {
         };
         match self {
             Self::Guide => "guide".into(),
+            Self::Groups => "groups".into(),
+            Self::Agents => "agents".into(),
             Self::Connect(which) => numbered("connect", which),
             Self::Standing(which) => numbered("standing", which),
             Self::Ask(message) => format!("ask/{message}").into(),
@@ -76,6 +82,8 @@ impl CallName {
         };
         Some(match name {
             "guide" => Self::Guide,
+            "groups" => Self::Groups,
+            "agents" => Self::Agents,
             "connect" => Self::Connect(which()?),
             "standing" => Self::Standing(which()?),
             "ask" => Self::Ask(rest.into()),
@@ -98,6 +106,8 @@ impl CallName {
     pub(crate) fn operation(&self) -> &'static str {
         match self {
             Self::Guide => "get_robot_guide",
+            Self::Groups => "query_group",
+            Self::Agents => "query_agent",
             Self::Connect(_) => "chat_connect",
             Self::Standing(_) => "query_session_status",
             Self::Ask(_) => "robot_chat",
@@ -118,7 +128,9 @@ impl CallName {
         match self {
             Self::Ask(message) | Self::Send(message) => call.carrying(message.clone()),
             // A greeting that comes late is worth less than a session that opens.
-            Self::Guide => call.repeatable().within_ms(GUIDE_DEADLINE_MS),
+            Self::Guide | Self::Groups | Self::Agents => {
+                call.repeatable().within_ms(GUIDE_DEADLINE_MS)
+            }
             _ => call.repeatable(),
         }
     }
@@ -144,6 +156,8 @@ mod tests {
         );
         for name in [
             CallName::Guide,
+            CallName::Groups,
+            CallName::Agents,
             CallName::Connect(first),
             CallName::Connect(second),
             CallName::Standing(second),

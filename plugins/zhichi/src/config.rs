@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::auth::Network;
 
-pub(crate) use abilities::default_capabilities;
+pub(crate) use abilities::{conditional, default_capabilities};
 
 /// Settings of an account at 智齿.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -60,6 +60,10 @@ pub struct Settings {
     source: u32,
     /// Skill group (技能组) of visitors who chose none.
     group: Option<String>,
+    /// Whether each session asks which groups there are and whether somebody
+    /// is there, for apps that let visitors choose: two calls more a session.
+    #[serde(default)]
+    ask_groups: bool,
     /// Who receives visitors; set at the vendor, to be repeated here.
     #[serde(default)]
     reception: Reception,
@@ -175,6 +179,7 @@ pub(crate) struct Account {
     pub(crate) channel_flag: Option<String>,
     pub(crate) source: u32,
     pub(crate) group: Option<String>,
+    pub(crate) ask_groups: bool,
     pub(crate) reception: Reception,
     pub(crate) capabilities: Capabilities,
     pub(crate) session_config: SessionConfig,
@@ -216,6 +221,7 @@ impl TryFrom<Settings> for Account {
             push_secret: settings.push_secret,
             robot_flag: settings.robot_flag,
             source: settings.source,
+            ask_groups: settings.ask_groups,
             reception: settings.reception,
         })
     }

@@ -36,7 +36,7 @@ impl Adapter for ZhichiAdapter {
     type State = State;
 
     fn descriptor() -> Descriptor {
-        Descriptor::new("zhichi", env!("CARGO_PKG_VERSION"))
+        config::conditional(Descriptor::new("zhichi", env!("CARGO_PKG_VERSION")))
             .with_capabilities(config::default_capabilities())
             .reaches_setting("base_url")
             // A new token kills the old one: one for all providers of a company.

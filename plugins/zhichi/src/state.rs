@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kefu_plugin_api::prelude::{Agent, Evaluation, Message};
+use kefu_plugin_api::prelude::{Agent, Evaluation, Group, Message};
 use serde::{Deserialize, Serialize};
 
 /// The memory of one session.
@@ -26,6 +26,8 @@ pub struct State {
     pub(crate) held: Vec<Message>,
     /// What the robot suggested last, to know a click from typing.
     pub(crate) suggested: Vec<Suggested>,
+    /// The groups that the vendor listed, until it is known who works in them.
+    pub(crate) groups: Vec<Group>,
     /// Who answers, as far as the vendor told.
     pub(crate) agent: Option<Agent>,
     /// The last rating, should the vendor ask for it again.

@@ -7,6 +7,7 @@
 //! failed.
 
 mod answers;
+mod groups;
 mod pushes;
 
 use kefu_plugin_api::prelude::{
@@ -80,6 +81,9 @@ impl<'a> Turn<'a> {
             self.ask_for_greeting();
         } else {
             self.connect();
+        }
+        if self.account.ask_groups {
+            self.ask_for_groups();
         }
     }
 

@@ -8,6 +8,8 @@
 
 #[path = "conversation/answers.rs"]
 mod answers;
+#[path = "conversation/groups.rs"]
+mod groups;
 #[path = "conversation/odd.rs"]
 mod odd;
 #[path = "conversation/pushes.rs"]

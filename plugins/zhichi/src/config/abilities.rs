@@ -4,8 +4,8 @@
 //! settings it is what the descriptor says.
 
 use kefu_plugin_api::prelude::{
-    Capabilities, ContentKind, EmojiForm, EvaluationRules, EvaluationStart, Exit, HumanEvaluation,
-    Level, RobotEvaluation,
+    Capabilities, ContentKind, Descriptor, EmojiForm, EvaluationRules, EvaluationStart, Exit,
+    HumanEvaluation, Level, RobotEvaluation,
 };
 
 use super::{Settings, default};
@@ -43,6 +43,27 @@ pub(crate) fn default_capabilities() -> Capabilities {
     .human(ContentKind::Rich, Level::Converted)
     .human(ContentKind::File, Level::Converted)
     .human(ContentKind::Custom, Level::Converted)
+}
+
+/// Says which setting decides what.
+pub(crate) fn conditional(descriptor: Descriptor) -> Descriptor {
+    [
+        ("/groups", "ask_groups"),
+        ("/robot", "reception"),
+        ("/human", "reception"),
+        ("/to_human", "reception"),
+        ("/evaluation/robot", "robot_evaluation"),
+        ("/evaluation/human/stars", "evaluation_stars"),
+        ("/evaluation/human/resolved", "evaluation_resolved"),
+        ("/evaluation/human/tags", "evaluation_tags"),
+        ("/evaluation/human/comment", "evaluation_comment"),
+        ("/evaluation/by/visitor", "evaluation_by_visitor"),
+        ("/evaluation/after_seconds", "evaluation_after_seconds"),
+    ]
+    .into_iter()
+    .fold(descriptor, |descriptor, (part, setting)| {
+        descriptor.decided_by_setting(part, setting)
+    })
 }
 
 /// What sessions can do with these settings.

@@ -57,6 +57,8 @@ impl Turn<'_> {
     fn answered(&mut self, name: &CallName, response: &HttpResponse) -> Result<(), Refusal> {
         match name {
             CallName::Guide => self.greeted(api::read(response)?),
+            CallName::Groups => self.groups_listed(api::read_list(response)?),
+            CallName::Agents => self.agents_listed(&api::read_list(response)?),
             CallName::Ask(message) => {
                 let item = api::read(response)?;
                 self.effects.push(Effect::delivered(message.clone()));
@@ -225,7 +227,11 @@ impl Turn<'_> {
             CallName::Standing(which) => {
                 again(which).map(|which| self.about(CallName::Standing(which)))
             }
-            CallName::Guide | CallName::Ask(_) | CallName::Send(_) => None,
+            CallName::Guide
+            | CallName::Groups
+            | CallName::Agents
+            | CallName::Ask(_)
+            | CallName::Send(_) => None,
         }
         .is_some()
     }
@@ -244,7 +250,12 @@ impl Turn<'_> {
                     _ => self.deliver(translate::notice(NOT_CONNECTED)),
                 }
             }
-            CallName::Ask(_) | CallName::Send(_) | CallName::Rate(_) | CallName::Out(_) => {}
+            CallName::Groups
+            | CallName::Agents
+            | CallName::Ask(_)
+            | CallName::Send(_)
+            | CallName::Rate(_)
+            | CallName::Out(_) => {}
         }
     }
 }

@@ -153,7 +153,11 @@ impl Content {
                 summary,
                 url,
                 ..
-            } => format!("{title}\n{summary}\n{url}"),
+            } => {
+                let lines = [title, summary, url].into_iter();
+                let filled = lines.filter(|line| !line.trim().is_empty());
+                filled.map(String::as_str).collect::<Vec<_>>().join("\n")
+            }
             Self::Video { url, .. } => format!("[视频 video] {url}"),
             Self::File { url, name, .. } => format!("[文件 file] {name} {url}"),
             Self::Custom { fallback_text, .. } => fallback_text.clone(),

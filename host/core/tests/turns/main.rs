@@ -5,6 +5,7 @@
 #[path = "../visit/mod.rs"]
 mod visit;
 
+mod conversion;
 mod course;
 mod opening;
 mod properties;

@@ -25,7 +25,9 @@ cargo xtask python
     tests/requirements.txt; the last line of output is its interpreter.
 cargo xtask golden
     Builds the plug-ins that later builds are held to, where there are none for
-    this platform yet: see tests/fixtures/golden/README.md.";
+    this platform yet: see tests/fixtures/golden/README.md.
+cargo xtask capabilities
+    Writes the table of what adapters can do, in plugins/README.md, anew.";
 
 /// A command.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Python,
     /// `golden`.
     Golden,
+    /// `capabilities`.
+    Capabilities,
     /// No command, or a question for help.
     Help,
 }
@@ -92,10 +96,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
         "build" => Command::Build,
         "python" => Command::Python,
         "golden" => Command::Golden,
+        "capabilities" => Command::Capabilities,
         "help" | "-h" | "--help" => return Ok(Command::Help),
         other => {
             return Err(format!(
-                "no command {other:?}; there are test, soak, bench, demo, build, python and golden"
+                "no command {other:?}; there are test, soak, bench, demo, build, python, golden and capabilities"
             ));
         }
     };

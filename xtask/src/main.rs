@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask test`, `soak`, `bench`, `demo`,
-//! `build`, `python`, `golden`.
+//! `build`, `python`, `golden`, `capabilities`.
 //!
 //! Owns the order of the checks, the rules about dependencies, and the demo.
 //! It deliberately holds no test: it runs cargo, and what cargo runs is in the
@@ -8,6 +8,7 @@
 
 mod args;
 mod bench;
+mod capabilities;
 mod cargo;
 mod demo;
 mod golden;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Ok(Command::Build) => products::print_built(),
         Ok(Command::Python) => python::print(),
         Ok(Command::Golden) => golden::build(),
+        Ok(Command::Capabilities) => capabilities::write(),
         Err(wrong) => Err(anyhow::anyhow!("{wrong}\n\n{}", args::HELP)),
     };
     match outcome {

@@ -3,6 +3,7 @@
 //! Owns the arguments. Invariant: code of a plug-in runs in a child process or
 //! not at all, never in the process that prints.
 
+mod capabilities;
 mod inspect;
 mod list;
 mod provider;
@@ -22,6 +23,8 @@ pub(super) enum Command {
     List(list::Arguments),
     /// Tell everything that a file says about itself.
     Inspect(inspect::Arguments),
+    /// Compare what adapters can do, as a Markdown table.
+    Capabilities(capabilities::Arguments),
     /// Say what the gateway would say to a file, with the provider's settings.
     Verify(verify::Arguments),
     /// Run the conformance kit on a file.
@@ -39,6 +42,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(arguments) => list::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Capabilities(arguments) => capabilities::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     }

@@ -3,7 +3,7 @@
 //! Owns the collecting and printing. What the bytes say is read here; what the
 //! code says is asked in a locked-down child, or not at all.
 
-mod facts;
+pub(super) mod facts;
 mod table;
 
 use std::{

@@ -14,7 +14,7 @@ use crate::{
 
 /// Everything that is known of a file.
 #[derive(Debug, Serialize)]
-pub(super) struct Facts {
+pub(in crate::cli::plugin) struct Facts {
     /// The operator's file.
     pub(super) file: String,
     /// Its size in bytes.
@@ -26,10 +26,10 @@ pub(super) struct Facts {
     /// Who signed it, if a signature lies beside it.
     pub(super) signature: Option<Signed>,
     /// What its code says; absent if that was not asked, or not answered.
-    pub(super) adapter: Option<Said>,
+    pub(in crate::cli::plugin) adapter: Option<Said>,
     /// Why its code said nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refusal: Option<String>,
+    pub(in crate::cli::plugin) refusal: Option<String>,
 }
 
 /// A minisign signature.
@@ -42,7 +42,7 @@ pub(super) struct Signed {
 
 /// What an adapter says of itself.
 #[derive(Debug, Serialize)]
-pub(super) struct Said {
+pub(in crate::cli::plugin) struct Said {
     /// The contract it was built for.
     pub(super) contract: String,
     /// The compiler it was built with.
@@ -50,12 +50,12 @@ pub(super) struct Said {
     /// Whether its panics unwind. One that aborts says nothing more.
     pub(super) panics_unwind: bool,
     /// Its descriptor.
-    pub(super) descriptor: Descriptor,
+    pub(in crate::cli::plugin) descriptor: Descriptor,
 }
 
 impl Facts {
     /// Collects them.
-    pub(super) fn of(file: &Path, ask: bool) -> Result<Self, String> {
+    pub(in crate::cli::plugin) fn of(file: &Path, ask: bool) -> Result<Self, String> {
         let image = Image::read(file).map_err(|error| error.to_string())?;
         let mut facts = Self {
             file: file.display().to_string(),

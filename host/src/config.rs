@@ -330,7 +330,12 @@ impl Reading<'_> {
             }
         };
         match check_provider(&name(file), &text, &self.lookup) {
-            Ok(provider) => Some(provider),
+            Ok(mut provider) => {
+                if let Some(known) = known {
+                    provider.keep_table_of(known);
+                }
+                Some(provider)
+            }
             Err(ConfigErrors(errors)) => {
                 self.problems.extend(errors);
                 known.cloned()

@@ -3,12 +3,14 @@
 //! Read [`turn`] first: it is the state machine of a session, from an input to
 //! everything that must be written together. [`routing`] chooses the provider
 //! of a new session, [`retry`] judges attempts to reach a vendor, [`command`]
-//! checks what visitors send, [`config`] what operators write. [`session`],
-//! [`log`] and [`outbox`] are the data that is kept; [`problem`] is every
-//! refusal that a visitor can meet.
+//! checks what visitors send, [`config`] what operators write. [`emoji`] turns
+//! vendors' emoticon codes into Unicode and back. [`session`], [`log`] and
+//! [`outbox`] are the data that is kept; [`problem`] is every refusal that a
+//! visitor can meet.
 
 pub mod command;
 pub mod config;
+pub mod emoji;
 pub mod log;
 pub mod outbox;
 pub mod problem;

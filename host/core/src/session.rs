@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use kefu_plugin_api::{
     capability::{
-        Capabilities, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules, Queue,
-        SessionConfig, SessionState,
+        Capabilities, EmojiForm, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules,
+        Queue, SessionConfig, SessionState,
     },
     descriptor::KeyedBy,
     event::{Client, Visitor},
@@ -53,8 +53,11 @@ pub struct Record {
     pub vendor_session: Option<String>,
     /// Where it stands.
     pub state: SessionState,
-    /// What it can do.
+    /// What it can do, in the adapter's words.
     pub capabilities: Capabilities,
+    /// Whether a table makes Unicode of the vendor's emoticon codes.
+    #[serde(default)]
+    pub emoji_converted: bool,
     /// What the app shows around it.
     pub config: SessionConfig,
     /// Who answers.
@@ -242,6 +245,7 @@ impl Record {
             vendor_session: None,
             state: SessionState::Opening,
             capabilities: Capabilities::default(),
+            emoji_converted: false,
             config: SessionConfig::default(),
             agent: None,
             queue: None,
@@ -276,7 +280,7 @@ impl Record {
             desk: self.desk.clone(),
             provider: self.provider.clone(),
             state: self.state,
-            capabilities: self.capabilities.clone(),
+            capabilities: self.as_told(self.capabilities.clone()),
             config: self.config.clone(),
             agent: self.agent.clone(),
             queue: self.queue,
@@ -287,6 +291,15 @@ impl Record {
             ended_at: self.ended_at,
             end_reason: self.end_reason,
         }
+    }
+
+    /// Capabilities as apps are told them: where a table makes Unicode of the
+    /// vendor's codes, that is how its emoji arrive.
+    pub fn as_told(&self, mut capabilities: Capabilities) -> Capabilities {
+        if self.emoji_converted {
+            capabilities.emoji = EmojiForm::Native;
+        }
+        capabilities
     }
 
     /// The session as its adapter sees it.

@@ -32,11 +32,15 @@
 //!   adapter fails costs neither the others nor the gateway's own: it is tried
 //!   again after growing waits and given up in the end. While the adapter takes
 //!   no calls its timers wait and the gateway's go on.
+//! - **Emoji** are Unicode in everything that is kept. The vendor's codes stand
+//!   outside: they are turned where an event goes to the adapter and where an
+//!   effect comes from it, by the table as it is at that moment.
 //! - **Idle** is a session in which neither the visitor nor the desk has done
 //!   anything; an adapter's own timers do not keep it alive.
 
 mod calls;
 mod effects;
+mod emoji;
 mod failure;
 mod forms;
 mod handshake;
@@ -150,6 +154,7 @@ impl<'a> Turn<'a> {
             drawn: 0,
             changed: false,
         };
+        turn.follow_table();
         match input {
             Input::Open => turn.ask_provider(),
             Input::Command(command) => {
@@ -183,7 +188,7 @@ impl<'a> Turn<'a> {
     /// What the adapter has to see next; `None` when the turn is complete.
     pub fn next_call(&mut self) -> Option<HandleInput> {
         let Todo {
-            event,
+            mut event,
             after,
             media,
         } = loop {
@@ -194,6 +199,7 @@ impl<'a> Turn<'a> {
         };
         self.doing = after;
         self.media = media;
+        self.in_codes(&mut event);
         let callback_url = self.facts.as_ref().map_or("", |facts| &facts.callback_url);
         let seed = draw(self.context.seed, self.drawn);
         self.drawn += 1;

@@ -157,10 +157,9 @@ fn a_provider_file_becomes_settings_and_passes_the_adapters_section_through() {
     let provider = provider_of(&fixture("valid/provider-full.toml")).settings;
     assert_eq!(provider.isolation, Isolation::Process);
     assert!(provider.hosts[1].allows("127.0.0.1", 8443));
-    assert_eq!(
-        provider.emoji.as_deref(),
-        Some(Path::new("emoji/zhichi.toml"))
-    );
+    let emoji = provider.emoji.unwrap();
+    assert_eq!(emoji.file, Path::new("emoji/zhichi.toml"));
+    assert_eq!(emoji.table.inward("[微笑]"), "🙂");
     assert_eq!(provider.drain, Duration::ZERO);
     assert_eq!(provider.limits.memory, 64 << 20);
     assert_eq!(
@@ -173,6 +172,42 @@ fn a_provider_file_becomes_settings_and_passes_the_adapters_section_through() {
         "nested": {"list": [1, 2.5, true, {"a": "${plain}"}]},
     });
     assert_eq!(provider.settings.expose(), &expected);
+}
+
+#[test]
+fn a_wrong_table_of_emoji_is_named_and_stops_nobody() {
+    let (config, problems) = assemble(minimal(), vec![with_table("wrong"), with_table("gone")]);
+    assert_eq!(config.provider("wrong").unwrap().emoji, None);
+    assert_eq!(config.provider("gone").unwrap().emoji, None);
+    let expected = [
+        "emoji/wrong.toml:2:1: codes.\"[微笑]\" = \"smile\": is not one Unicode emoji; use one emoji, such as \"🙂\"; \
+         leave a code out that has none, it is shown as its text",
+        "providers/gone.toml:3:1: emoji = \"emoji/gone.toml\": the file emoji/gone.toml cannot be read: no such file; \
+         create it, or name another; until then codes are shown as they are",
+    ];
+    assert_eq!(texts(&problems), expected);
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.severity == Severity::Error)
+    );
+}
+
+#[test]
+fn a_wrong_table_of_emoji_leaves_the_one_before_in_force() {
+    let before = with_table("zhichi");
+    for name in ["wrong", "gone"] {
+        let mut now = with_table(name);
+        now.keep_table_of(&before);
+        assert_eq!(now.settings.emoji, before.settings.emoji);
+    }
+    let text = "id = \"none\"\nplugin = \"a.so\"\n";
+    let mut none = check_provider("providers/none.toml", text, &Known).unwrap();
+    none.keep_table_of(&before);
+    assert_eq!(
+        none.settings.emoji, None,
+        "a table that is taken out is no wrong one"
+    );
 }
 
 #[test]
@@ -362,6 +397,8 @@ impl Lookup for Known {
     fn file(&self, path: &Path) -> Result<String, String> {
         match path.to_str() {
             Some("conf/secrets/admin") => Ok("admin-token-from-a-file\n".to_owned()),
+            Some("emoji/zhichi.toml") => Ok("codes = { \"[微笑]\" = \"🙂\" }\n".to_owned()),
+            Some("emoji/wrong.toml") => Ok("[codes]\n\"[微笑]\" = \"smile\"\n".to_owned()),
             _ => Err("no such file".to_owned()),
         }
     }
@@ -399,6 +436,12 @@ fn zhichi(file: &str) -> CheckedFile<Provider> {
         &NoLookup,
     )
     .unwrap()
+}
+
+/// A provider with the table of emoji of the same name.
+fn with_table(name: &str) -> CheckedFile<Provider> {
+    let text = format!("id = \"{name}\"\nplugin = \"a.so\"\nemoji = \"emoji/{name}.toml\"\n");
+    check_provider(&format!("providers/{name}.toml"), &text, &Known).unwrap()
 }
 
 fn texts(problems: &[ConfigError]) -> Vec<String> {

@@ -110,6 +110,7 @@ impl<'a> Play<'a> {
                 max_idle_ms: 7 * 24 * 3_600_000,
                 deadline_ms: 3_600_000,
                 callback_url: samples::view().callback_url.into(),
+                emoji: None,
             }),
             record,
             open: Vec::new(),

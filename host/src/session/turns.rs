@@ -447,6 +447,7 @@ impl Providers for Facts<'_> {
             max_idle_ms: millis(configured.max_idle),
             deadline_ms: millis(configured.limits.deadline),
             callback_url: self.0.callback_url(provider),
+            emoji: configured.emoji.as_ref().map(|it| Arc::clone(&it.table)),
         })
     }
 }

@@ -9,6 +9,7 @@
 mod bench;
 mod commands;
 mod configuration;
+mod emoji;
 mod files;
 mod folders;
 mod random;

@@ -18,6 +18,8 @@ pub struct CheckedFile<T> {
     pub settings: T,
     /// What is probably not meant, though it is valid.
     pub warnings: Vec<ConfigError>,
+    /// Errors of what it names and can do without.
+    pub(super) aside: Vec<ConfigError>,
     pub(super) file: String,
     pub(super) places: Places,
 }
@@ -39,8 +41,19 @@ impl<T> CheckedFile<T> {
     }
 }
 
+impl CheckedFile<Provider> {
+    /// Goes on with the table of emoji that was right before, if the one that
+    /// stands there now is wrong.
+    pub fn keep_table_of(&mut self, before: &Self) {
+        if !self.aside.is_empty() {
+            self.settings.emoji.clone_from(&before.settings.emoji);
+        }
+    }
+}
+
 /// Joins the files. What comes back beside the configuration are all warnings
-/// of the files, and an error for each provider that had to be left out.
+/// of the files, the errors of tables that are done without, and an error for
+/// each provider that had to be left out.
 pub fn assemble(
     main: CheckedFile<Main>,
     providers: Vec<CheckedFile<Provider>>,
@@ -50,6 +63,7 @@ pub fn assemble(
     let mut accepted = BTreeMap::new();
     for provider in providers {
         problems.extend(provider.warnings.iter().cloned());
+        problems.extend(provider.aside.iter().cloned());
         let id = provider.settings.id.clone();
         if let Some(first) = first_files.get(&id) {
             let problem = format!("another file, {first}, describes a provider of this id");

@@ -5,11 +5,12 @@
 //! re-exported here), every message about what is wrong and where, and the
 //! difference between two configurations. Deliberately reads no file and no
 //! environment: texts come in as arguments, `${VAR}` and `${file:…}` are looked
-//! up through [`Lookup`].
+//! and tables of emoji are looked up through [`Lookup`].
 //!
 //! Invariant: a value of [`Main`], [`Provider`] or [`Config`] is valid as it
 //! stands. A file is taken whole or not at all, and a bad provider file never
-//! stops another.
+//! stops another. A bad table of emoji stops nobody: codes are shown as they
+//! are, or as the table before had them.
 //!
 //! ```
 //! use kefu_core::config::{assemble, check_main, NoLookup};
@@ -43,12 +44,12 @@ use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
 
 pub use address::{AddressRange, AllowedHost};
 pub use assemble::{CheckedFile, assemble};
-pub use check::{check_main, check_provider};
+pub use check::{check_emoji, check_main, check_provider};
 pub use desk::{App, AppRouting, Desk, Group, Origins, PushFormat, Route, Weight, When};
 pub use diff::{Changes, Difference, diff};
 pub use error::{ConfigError, ConfigErrors, Severity};
 pub use interpolate::{Lookup, NoLookup};
-pub use provider::{Isolation, OnUnknown, Provider, ProviderLimits, Settings};
+pub use provider::{Emoji, Isolation, OnUnknown, Provider, ProviderLimits, Settings};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Media, MediaKind, MediaRule, Plugins, Rollback,
     Server, ServerLimits, Store, StoreUrl, Trust,

@@ -5,11 +5,12 @@
 //! adapter's own schema checks them when it is opened. Invariant: the plug-in
 //! is a plain file name, so nothing outside the plug-in folder can be named.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kefu_plugin_api::ids::ProviderId;
 
 use super::AllowedHost;
+use crate::emoji::EmojiTable;
 
 /// One configured account at a vendor.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +28,9 @@ pub struct Provider {
     pub limits: ProviderLimits,
     /// What to do when a call that cannot be repeated got no answer.
     pub on_unknown: OnUnknown,
-    /// The table between the vendor's emoticon codes and Unicode.
-    pub emoji: Option<PathBuf>,
+    /// The table between the vendor's emoticon codes and Unicode; absent if
+    /// none is named, and if the one that is named was never right.
+    pub emoji: Option<Emoji>,
     /// How long a session that its visitor left stays open.
     pub max_idle: Duration,
     /// How long open sessions have once the provider is taken out.
@@ -40,6 +42,15 @@ pub struct Provider {
     pub sha256: Vec<String>,
     /// The adapter's own section.
     pub settings: Settings,
+}
+
+/// A table of emoji, and the file that it stands in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emoji {
+    /// The file.
+    pub file: PathBuf,
+    /// What it says.
+    pub table: Arc<EmojiTable>,
 }
 
 /// Where an adapter's code runs.

@@ -186,6 +186,15 @@ pub(super) struct Provider {
     pub(super) settings: toml::Table,
 }
 
+/// A file of `emoji/`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct EmojiTable {
+    pub(super) direction: Option<String>,
+    pub(super) codes: BTreeMap<String, String>,
+    pub(super) preferred: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct ProviderLimits {

@@ -39,7 +39,7 @@ impl Turn<'_> {
                 .push("the session is over; a late change was dropped".into());
             return Ok(());
         }
-        match effect {
+        match self.in_unicode(effect) {
             Effect::Call { call } => self.call(call)?,
             Effect::Deliver { message } => self.deliver(message),
             Effect::SetState {

@@ -79,7 +79,7 @@ impl Turn<'_> {
         }
     }
 
-    fn leave_rules(&self) -> &LeaveMessageRules {
+    pub(super) fn leave_rules(&self) -> &LeaveMessageRules {
         self.record
             .leave_form
             .as_ref()

@@ -36,6 +36,7 @@ impl Turn<'_> {
             group: record.group.clone(),
         };
         self.facts = Some(facts);
+        self.follow_table();
         self.changed = true;
         self.tell(event);
     }

@@ -138,7 +138,7 @@ impl Turn<'_> {
         // Until the session is opened nobody has seen others.
         if self.record.state != SessionState::Opening {
             self.log(EventBody::Capabilities(Box::new(CapabilityChange {
-                capabilities,
+                capabilities: capabilities.map(|new| self.record.as_told(new)),
                 config,
             })));
         }

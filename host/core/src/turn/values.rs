@@ -12,6 +12,7 @@ use kefu_plugin_api::{
 
 use crate::{
     command::Command,
+    emoji::EmojiTable,
     log::LogEvent,
     outbox::{Finished, OutboxEntry},
     session::Record,
@@ -67,6 +68,8 @@ pub struct ProviderFacts {
     pub deadline_ms: i64,
     /// Where the vendor calls back.
     pub callback_url: Arc<str>,
+    /// The table between its emoticon codes and Unicode.
+    pub emoji: Option<Arc<EmojiTable>>,
 }
 
 /// Everything that a turn caused.

@@ -7,6 +7,7 @@ mod visit;
 
 mod conversion;
 mod course;
+mod emoji;
 mod opening;
 mod properties;
 mod rating;

@@ -53,6 +53,7 @@ impl Desk {
             max_idle_ms: DAY_MS,
             deadline_ms: 60_000,
             callback_url: format!("https://gateway.example/v1/callbacks/{provider}").into(),
+            emoji: None,
         };
         self.0.insert(provider.into(), facts);
         self

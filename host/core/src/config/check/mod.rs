@@ -8,6 +8,7 @@
 
 mod apps;
 mod desks;
+mod emoji;
 mod gateway;
 mod media;
 mod provider;
@@ -15,6 +16,8 @@ mod shape;
 mod values;
 
 use std::path::{Path, PathBuf};
+
+pub use emoji::check_emoji;
 
 use super::{
     CheckedFile, ConfigError, ConfigErrors, Lookup, Main, Provider, Severity,
@@ -46,7 +49,7 @@ pub fn check_provider(
         .and_then(Path::parent)
         .unwrap_or(Path::new(""));
     let (mut checker, raw) = Checker::read(path_name, folder, text, lookup)?;
-    let provider = provider::check(&mut checker, raw);
+    let provider = provider::check(&mut checker, raw, lookup);
     checker.finish(provider)
 }
 
@@ -56,6 +59,8 @@ struct Checker {
     folder: PathBuf,
     places: Places,
     found: Vec<ConfigError>,
+    /// What is wrong beside it and does not stop it.
+    aside: Vec<ConfigError>,
 }
 
 impl Checker {
@@ -72,6 +77,7 @@ impl Checker {
             folder: folder.to_owned(),
             places: Places::of(table.get_ref(), text),
             found: Vec::new(),
+            aside: Vec::new(),
         };
         for unresolved in interpolate(table.get_mut(), folder, lookup) {
             checker.error(&unresolved.key, unresolved.problem, unresolved.right);
@@ -84,9 +90,10 @@ impl Checker {
     }
 
     /// Hands out the settings, unless something is wrong with them.
-    fn finish<T>(self, settings: T) -> Result<CheckedFile<T>, ConfigErrors> {
+    fn finish<T>(mut self, settings: T) -> Result<CheckedFile<T>, ConfigErrors> {
         let file = self.file.clone();
         let places = self.places.clone();
+        let aside = std::mem::take(&mut self.aside);
         let mut found = self.into_sorted();
         if found.iter().any(|one| one.severity == Severity::Error) {
             // What is doubtful in a file that is not used does not matter yet.
@@ -96,6 +103,7 @@ impl Checker {
         Ok(CheckedFile {
             settings,
             warnings: found,
+            aside,
             file,
             places,
         })

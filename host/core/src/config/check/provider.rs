@@ -4,19 +4,17 @@
 //! only the adapter's schema knows them. Invariant: `config/providers/*.toml`
 //! show exactly these defaults.
 
-use std::path::PathBuf;
-
 use kefu_plugin_api::ids::ProviderId;
 use serde_json::Value;
 
-use super::Checker;
+use super::{Checker, emoji};
 use crate::config::{
-    AllowedHost, Isolation, OnUnknown, Provider, ProviderLimits, Settings,
+    AllowedHost, Isolation, Lookup, OnUnknown, Provider, ProviderLimits, Settings,
     locate::child,
     raw::{self, OneOrMany},
 };
 
-pub(super) fn check(checker: &mut Checker, raw: raw::Provider) -> Provider {
+pub(super) fn check(checker: &mut Checker, raw: raw::Provider, lookup: &dyn Lookup) -> Provider {
     let id = checker.required(
         "id",
         raw.id,
@@ -44,7 +42,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Provider) -> Provider {
         ),
         limits: limits(checker, raw.limits),
         on_unknown: checker.choice("on_unknown", raw.on_unknown, &policies),
-        emoji: emoji(checker, raw.emoji),
+        emoji: raw.emoji.and_then(|file| emoji::look_up(checker, file, lookup)),
         max_idle: checker.duration("max_idle", raw.max_idle, "7d", "1m", "365d"),
         drain: checker.duration("drain", raw.drain, "24h", "0s", "365d"),
         max_copies: checker.number("max_copies", raw.max_copies, 200, 1..=10_000),
@@ -101,10 +99,6 @@ fn limits(checker: &mut Checker, raw: raw::ProviderLimits) -> ProviderLimits {
         deadline: checker.duration("limits.deadline", raw.deadline, "2h", "1s", "30d"),
         memory: checker.size("limits.memory", raw.memory, "256MiB", "32MiB", "64GiB"),
     }
-}
-
-fn emoji(checker: &mut Checker, raw: Option<String>) -> Option<PathBuf> {
-    raw.map(|text| checker.path("emoji", Some(text), "emoji/zhichi.toml"))
 }
 
 fn sha256(checker: &mut Checker, raw: OneOrMany) -> Vec<String> {

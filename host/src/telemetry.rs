@@ -13,7 +13,7 @@ use std::{io, sync::OnceLock};
 use kefu_core::config::{Log, LogFormat, LogLevel};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, reload};
 
-pub use metrics::{Metrics, OpenStream, Standing};
+pub use metrics::{Metrics, OpenStream, SourceCount, Standing};
 
 /// Starts logging to standard error, in the form and from the level that the
 /// configuration names. `RUST_LOG` adds to it for single modules.

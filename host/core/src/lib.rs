@@ -4,8 +4,8 @@
 //! everything that must be written together. [`routing`] chooses the provider
 //! of a new session, [`retry`] judges attempts to reach a vendor, [`command`]
 //! checks what visitors send, [`config`] what operators write. [`emoji`] turns
-//! vendors' emoticon codes into Unicode and back. [`session`], [`log`] and
-//! [`outbox`] are the data that is kept; [`problem`] is every refusal that a
+//! vendors' emoticon codes into Unicode and back, [`source`] says where
+//! visitors come from. [`session`], [`log`] and [`outbox`] are the data that is kept; [`problem`] is every refusal that a
 //! visitor can meet.
 
 pub mod command;
@@ -17,4 +17,5 @@ pub mod problem;
 pub mod retry;
 pub mod routing;
 pub mod session;
+pub mod source;
 pub mod turn;

@@ -208,6 +208,7 @@ impl Inner {
             Call::Reloads => lists::reloads(self, asked),
             Call::Plugins => lists::plugins(self),
             Call::Desks => Ok(lists::desks(self)),
+            Call::Sources => Ok(lists::sources(self)),
             Call::DeadLetters => lists::dead_letters(self, asked),
         };
         Answered::Now(result.unwrap_or_else(|problem| respond::problem(&problem)))

@@ -12,6 +12,7 @@
 //! - `worker` has the threads, away from the I/O runtime; `turns` is what they
 //!   run, `replay` what of a turn is kept while it waits for another provider.
 //! - `watchdog` looks after calls that do not return.
+//! - `tally` counts what came from where.
 //! - `timers` brings sessions back when something is due.
 //! - [`hub`] passes committed events on to open streams.
 
@@ -23,6 +24,7 @@ mod replay;
 mod request;
 mod rota;
 mod slot;
+mod tally;
 mod timers;
 mod turns;
 mod watchdog;

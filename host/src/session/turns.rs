@@ -28,6 +28,7 @@ use super::{
     engine::Shared,
     replay::{Heard, Hearing},
     slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
+    tally::Tally,
     timers::Wake,
     worker::{Admission, Seat},
 };
@@ -238,6 +239,7 @@ fn commit(
     for note in notes {
         tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
     }
+    let tally = Tally::of(&shared.config.load(), &record, &events);
     let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
         Ok(events) => events,
         Err(error) => {
@@ -283,6 +285,9 @@ fn commit(
             let ended = match result {
                 Ok(Committed::Done) => {
                     shared.committed(&slot, &record, create);
+                    if let Some(tally) = tally {
+                        tally.count(&shared.metrics);
+                    }
                     shared.metrics.outbox_entered(entered);
                     shared.metrics.outbox_left(left);
                     if let Some(provider) = given_up {

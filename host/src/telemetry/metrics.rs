@@ -2,12 +2,13 @@
 //!
 //! Owns the registry. Deliberately gives out no metric, only methods named
 //! after what happened, so that names and labels stand in one file. Invariant:
-//! labels are routes of the router, ids of the configuration, and words of the
-//! code; nothing that a visitor or a vendor can choose.
+//! labels are routes of the router, ids and names of the configuration, and words
+//! of the code; nothing that a visitor or a vendor can choose.
 
 mod by_provider;
 mod plugins;
 mod process;
+mod sources;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,10 +19,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{by_provider::ByProvider, plugins::Plugins, process::ProcessMemory};
+use self::{by_provider::ByProvider, plugins::Plugins, process::ProcessMemory, sources::Sources};
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
-pub use self::plugins::Standing;
+pub use self::{plugins::Standing, sources::SourceCount};
 
 /// Every metric of the gateway. Cheap to clone; all clones count together.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ struct All {
     dead_letters: ByProvider<Outcome, Counter>,
     media_bytes: Counter,
     plugins: Plugins,
+    sources: Sources,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -102,11 +104,13 @@ impl Metrics {
             dead_letters: ByProvider::default(),
             media_bytes: Counter::default(),
             plugins: Plugins::default(),
+            sources: Sources::default(),
         };
         all.register_edge();
         all.register_sessions();
         all.register_delivery();
         all.plugins.register(&mut all.registry);
+        all.sources.register(&mut all.registry);
         all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))
     }

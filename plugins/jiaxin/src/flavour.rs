@@ -95,14 +95,18 @@ impl Flavour for Jiaxin {
     }
 
     /// RongCloud's clients put the channel number into `referrer`; an app may
-    /// also name it as its channel. Neither has to be a number.
+    /// also name it as its channel. Neither has to be a number. Without one the
+    /// app's platform decides, by the table in the settings.
     fn channel_no(account: &Account, visitor: &Visitor, client: &Client) -> Option<String> {
         let told = [visitor.fields.get("referrer"), client.channel.as_ref()];
         let number = told
             .into_iter()
             .flatten()
             .find(|text| is_channel_number(text));
-        number.or(account.channel_no.as_ref()).cloned()
+        number
+            .map(String::as_str)
+            .or_else(|| account.channel_of(client))
+            .map(str::to_owned)
     }
 
     fn vocabulary(account: &Account, arrival: &Arrival<'_>) -> Option<(&'static str, Value)> {

@@ -1,5 +1,7 @@
 //! The provider's `[settings]`, as an operator writes them.
 
+use std::collections::BTreeMap;
+
 use kefu_plugin_api::prelude::{JsonSchema, OpenError, Secret};
 use kefu_sdp_core::{Account, Rules};
 use serde::Deserialize;
@@ -28,6 +30,12 @@ pub struct Settings {
     /// Channel number (渠道号) of visitors who came without one; Jiaxin's
     /// console shows it.
     channel: String,
+    /// Channel numbers by the app's platform, such as
+    /// `{ web = "10001", app = "10002" }`; `app` stands for ios, android and
+    /// harmony where they have none of their own. Of platforms that are not
+    /// listed, `channel` is the number.
+    #[serde(default)]
+    channels: BTreeMap<String, String>,
 }
 
 impl TryFrom<Settings> for Account {
@@ -53,6 +61,7 @@ impl TryFrom<Settings> for Account {
             );
             return Err(OpenError::setting("channel", detail));
         }
+        let channels = by_platform(settings.channels)?;
         Ok(Self {
             base_url: Account::base_url(&settings.base_url)?,
             name: format!("{}/{}", settings.org, settings.app),
@@ -60,9 +69,33 @@ impl TryFrom<Settings> for Account {
             signing_setting,
             group: Some(settings.group),
             channel_no: Some(settings.channel),
+            channels,
             rules: Rules::default(),
         })
     }
+}
+
+/// The table of platforms, their names in lower case.
+fn by_platform(table: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, OpenError> {
+    let mut channels = BTreeMap::new();
+    for (platform, number) in table {
+        let setting = format!("channels.{platform}");
+        let name = platform.trim().to_ascii_lowercase();
+        if name.is_empty() {
+            let detail = "a platform without a name; right would be one such as web, app or ios";
+            return Err(OpenError::setting("channels", detail));
+        }
+        if !is_channel_number(&number) {
+            let detail = format!("`{number}` must be a channel number such as 10001");
+            return Err(OpenError::setting(&setting, detail));
+        }
+        if channels.insert(name, number).is_some() {
+            let detail =
+                format!("`{platform}` is there twice; capitals do not tell platforms apart");
+            return Err(OpenError::setting(&setting, detail));
+        }
+    }
+    Ok(channels)
 }
 
 /// Whether a text looks like one of Jiaxin's channel numbers.

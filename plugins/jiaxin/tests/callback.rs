@@ -204,6 +204,19 @@ fn settings_that_cannot_work_are_named() {
         ("group", json!(""), "group"),
         ("channel", json!(""), "channel"),
         ("channel", json!("网页"), "channel"),
+        ("channels", json!({"web": ""}), "channels.web"),
+        ("channels", json!({"web": "官网"}), "channels.web"),
+        (
+            "channels",
+            json!({"app": "12345678901234567"}),
+            "channels.app",
+        ),
+        ("channels", json!({"": "10001"}), "channels"),
+        (
+            "channels",
+            json!({"iOS": "10001", "ios": "10002"}),
+            "channels.ios",
+        ),
     ];
     for (key, value, named) in cases {
         let mut wrong = settings();
@@ -230,6 +243,21 @@ fn an_unknown_or_missing_setting_is_refused() {
         .err()
         .expect("the channel number is required");
     assert!(error.to_string().contains("channel"), "{error}");
+}
+
+#[test]
+fn a_table_of_channels_that_is_none_is_refused() {
+    for wrong in [
+        json!("10001"),
+        json!(["10001"]),
+        json!({"web": 10001}),
+        json!({"web": null}),
+    ] {
+        let mut settings_of_it = settings();
+        settings_of_it["channels"] = wrong.clone();
+        let refused = Harness::<JiaxinAdapter>::open(settings_of_it).is_err();
+        assert!(refused, "{wrong}");
+    }
 }
 
 #[test]

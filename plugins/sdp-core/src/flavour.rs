@@ -3,6 +3,8 @@
 //! A flavour adds words and chooses defaults. It changes no rule of the
 //! protocol, which is why it has no say in a session's course.
 
+use std::collections::BTreeMap;
+
 use kefu_plugin_api::prelude::{
     Client, ContentKind, Descriptor, JsonSchema, Level, OpenError, Secret, Visitor,
 };
@@ -58,7 +60,7 @@ pub trait Flavour: Send + Sync + 'static {
         client
             .channel
             .clone()
-            .or_else(|| account.channel_no.clone())
+            .or_else(|| account.channel_of(client).map(str::to_owned))
     }
 
     /// The profile once more in the vendor's own words, and the key it goes
@@ -83,11 +85,28 @@ pub struct Account {
     pub group: Option<String>,
     /// The channel number (渠道号) of visitors who came without one.
     pub channel_no: Option<String>,
+    /// The channel number of those who came with an app of this platform, by
+    /// its name in lower case.
+    pub channels: BTreeMap<String, String>,
     /// What the operator of the gateway has decided.
     pub rules: Rules,
 }
 
 impl Account {
+    /// The channel number of visitors who name none: that of their app's
+    /// platform, else the account's own.
+    pub fn channel_of(&self, client: &Client) -> Option<&str> {
+        let platform = client.platform.as_deref().unwrap_or_default();
+        let platform = platform.trim().to_ascii_lowercase();
+        let native = NATIVE.contains(&platform.as_str()).then_some("app");
+        let of_platform = [Some(platform.as_str()), native].into_iter().flatten();
+        of_platform
+            .filter_map(|name| self.channels.get(name))
+            .next()
+            .or(self.channel_no.as_ref())
+            .map(String::as_str)
+    }
+
     /// Reads the two settings that hold secrets: `secret`, and `secrets` for
     /// the time of a rotation.
     ///
@@ -138,3 +157,6 @@ pub struct Arrival<'a> {
     /// The channel number, if there is one.
     pub channel_no: Option<&'a str>,
 }
+
+/// Platforms that `app` stands for where they have no channel of their own.
+const NATIVE: [&str; 5] = ["android", "harmony", "harmonyos", "ios", "ohos"];

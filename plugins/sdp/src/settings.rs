@@ -1,5 +1,7 @@
 //! The provider's `[settings]`, as an operator writes them.
 
+use std::collections::BTreeMap;
+
 use kefu_plugin_api::prelude::{JsonSchema, OpenError, Secret};
 use kefu_sdp_core::{Account, Inquiries, Rules, translate::FIELDS};
 use serde::Deserialize;
@@ -89,6 +91,7 @@ impl TryFrom<Settings> for Account {
             signing_setting,
             group: settings.group,
             channel_no: settings.channel,
+            channels: BTreeMap::new(),
             rules: Rules {
                 defaults,
                 inquiries: Inquiries {

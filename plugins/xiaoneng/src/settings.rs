@@ -4,6 +4,8 @@
 //! side; `environment` chooses one. Invariant: development never signs with a
 //! production key, nor the other way round.
 
+use std::collections::BTreeMap;
+
 use kefu_plugin_api::prelude::{JsonSchema, OpenError, Secret};
 use kefu_sdp_core::{Account, Rules, config::Config, translate::FIELDS};
 use serde::Deserialize;
@@ -149,6 +151,7 @@ impl TryFrom<Settings> for Account {
             signing_setting,
             group: Some(session_id),
             channel_no: None,
+            channels: BTreeMap::new(),
             rules: Rules {
                 defaults: Config {
                     leave_message: fields.map(flavour::leave_message),

@@ -26,6 +26,8 @@ pub struct App {
     pub origins: Origins,
     /// How long a token that the gateway mints stays valid.
     pub token_ttl: Duration,
+    /// Channels (渠道) that are counted by their names.
+    pub channels: Vec<String>,
     /// Where the app's own server hears every message; absent when it does not.
     pub routing: Option<AppRouting>,
 }

@@ -181,6 +181,7 @@ fn app(old: &App, new: &App) -> BTreeSet<&'static str> {
         secrets => "secrets",
         origins => "origins",
         token_ttl => "token_ttl",
+        channels => "channels",
         routing => "routing",
     })
     .collect()

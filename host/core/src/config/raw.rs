@@ -123,6 +123,7 @@ pub(super) struct App {
     pub(super) secrets: Option<Vec<String>>,
     pub(super) origins: Option<OneOrMany>,
     pub(super) token_ttl: Option<Time>,
+    pub(super) channels: Vec<String>,
     pub(super) routing: Option<AppRouting>,
 }
 

@@ -1,5 +1,5 @@
-//! What there is besides providers: reloads, plug-in files, desks, dead
-//! letters.
+//! What there is besides providers: reloads, plug-in files, desks,
+//! sources, dead letters.
 
 use http::{Response, StatusCode};
 use kefu_core::{
@@ -36,6 +36,13 @@ pub(super) fn desks(inner: &Inner) -> Response<Body> {
     let desks = config.main.desks.values();
     let list: Vec<Value> = desks.map(|desk| describe(inner, desk)).collect();
     respond::json(StatusCode::OK, &json!({"desks": list}))
+}
+
+/// `GET /admin/v1/sources`
+pub(super) fn sources(inner: &Inner) -> Response<Body> {
+    let metrics = &inner.metrics;
+    let body = json!({"since": metrics.counting_since(), "sources": metrics.sources()});
+    respond::json(StatusCode::OK, &body)
 }
 
 fn describe(inner: &Inner, desk: &Desk) -> Value {

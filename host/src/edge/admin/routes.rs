@@ -26,6 +26,7 @@ pub(super) enum Call {
     Reloads,
     Plugins,
     Desks,
+    Sources,
     DeadLetters,
 }
 
@@ -81,6 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/reloads", Call::Reloads, Door::Token),
     route("GET", "/admin/v1/plugins", Call::Plugins, Door::Token),
     route("GET", "/admin/v1/desks", Call::Desks, Door::Token),
+    route("GET", "/admin/v1/sources", Call::Sources, Door::Token),
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
 ];
 

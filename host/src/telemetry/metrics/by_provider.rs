@@ -42,6 +42,16 @@ where
         record(series.entry(labels).or_default());
     }
 
+    /// Shows every series.
+    pub(super) fn each(&self, mut show: impl FnMut(&str, &L, &M)) {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        for (provider, series) in all.iter() {
+            for (labels, metric) in series {
+                show(provider, labels, metric);
+            }
+        }
+    }
+
     /// Takes all series of a provider away.
     pub(super) fn forget(&self, provider: &str) {
         self.write().remove(provider);

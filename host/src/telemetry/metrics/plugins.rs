@@ -216,6 +216,7 @@ impl Metrics {
         all.callbacks.forget(provider);
         all.adapter_calls.forget(provider);
         all.dead_letters.forget(provider);
+        all.sources.forget(provider);
     }
 }
 

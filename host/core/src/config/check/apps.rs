@@ -18,6 +18,8 @@ use crate::config::{
 
 /// RongCloud's own app secrets are short, and apps bring theirs along.
 const SHORTEST_APP_SECRET: usize = 8;
+/// Series of one metric that one app may make.
+const MAX_CHANNELS: usize = 100;
 
 pub(super) fn check(
     checker: &mut Checker,
@@ -48,10 +50,32 @@ fn app(checker: &mut Checker, key: &str, name: &str, raw: raw::App) -> App {
             "1m",
             "3650d",
         ),
+        channels: channels(checker, &format!("{key}.channels"), raw.channels),
         routing: raw
             .routing
             .map(|raw| app_routing(checker, &format!("{key}.routing"), raw)),
     }
+}
+
+/// Each of them is a series in metrics, so they are few and short.
+fn channels(checker: &mut Checker, key: &str, names: Vec<String>) -> Vec<String> {
+    if names.len() > MAX_CHANNELS {
+        let problem = format!("names {} channels", names.len());
+        checker.error(key, problem, format!("name at most {MAX_CHANNELS}"));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let fits = (1..=64).contains(&name.chars().count())
+            && name.trim() == name
+            && !name.chars().any(char::is_control);
+        let key = format!("{key}[{index}]");
+        if !fits {
+            let right = "use 1 to 64 characters without blanks around them, such as \"10001\"";
+            checker.error(&key, "is no name of a channel", right);
+        } else if names[..index].contains(name) {
+            checker.error(&key, "is there twice", "leave one of them out");
+        }
+    }
+    names
 }
 
 fn app_secrets(

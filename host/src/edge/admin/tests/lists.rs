@@ -56,6 +56,24 @@ async fn desks_say_whether_they_are_open_and_by_which_routes() {
 }
 
 #[tokio::test]
+async fn sources_are_listed_with_what_came_from_them() {
+    let (admin, _trigger) = admin(State::default());
+    let (status, body) = ask(&admin, "/admin/v1/sources").await;
+    assert_eq!((status, &body["sources"]), (200, &json!([])));
+    let source = kefu_core::source::Source {
+        platform: "web".into(),
+        channel: "other".into(),
+    };
+    admin.metrics.session_taken(&"jiaxin".into(), &source);
+    let (_, body) = ask(&admin, "/admin/v1/sources").await;
+    let web = json!({
+        "provider": "jiaxin", "platform": "web", "channel": "other", "sessions": 1, "ratings": {},
+    });
+    assert_eq!(body["sources"], json!([web]));
+    assert!(body["since"].as_str().unwrap().ends_with('Z'), "{body}");
+}
+
+#[tokio::test]
 async fn lists_are_as_long_as_asked() {
     let (admin, _trigger) = admin(State::default());
     let (_, body) = ask(&admin, "/admin/v1/reloads").await;

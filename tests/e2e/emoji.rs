@@ -50,14 +50,13 @@ async fn both_sides_see_emoji_in_their_own_form() -> Result<()> {
 async fn a_table_is_replaced_while_a_session_goes_on() -> Result<()> {
     let mut stage = Stage::with(|config| config).await?;
     let visitor = stage.visitor();
-    let opened = visitor.open_and_wait(&json!({ "desk": "jiaxin" })).await?;
-    ensure!(opened["capabilities"]["emoji"] == "text", "{opened}");
+    let chat = Chat::open(&stage.simulators, visitor, Vendor::Jiaxin, "jiaxin").await?;
+    ensure!(emoji_form(&chat).await? == "text", "codes arrive as text");
 
     stage
         .gateway
         .reconfigure(|config| with_table(config, TABLE))?;
     wait_for_reload(&stage, "providers.jiaxin.emoji").await?;
-    let chat = Chat::of(&stage.simulators, visitor, Vendor::Jiaxin, &opened)?;
     chat.reach_agent().await?;
     let changed = chat.wait_for_type("session.capabilities").await?;
     ensure!(

@@ -5,10 +5,7 @@
 mod vendor;
 
 use kefu_jiaxin::JiaxinAdapter;
-use kefu_plugin_api::{
-    prelude::*,
-    testing::{Harness, calls},
-};
+use kefu_plugin_api::testing::{Harness, calls};
 use serde_json::{Value, json};
 
 #[test]

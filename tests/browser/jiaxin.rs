@@ -149,6 +149,10 @@ async fn send_everything(stage: &Stage, visitor: &VisitorPage, agent: &AgentPage
     agent
         .see_line("visitor", "location", "杭州市西湖区")
         .await?;
+    let forbidden = json!({ "human": { "location": false } });
+    stage.simulators.set(Vendor::Jiaxin, &forbidden).await?;
+    agent.act("capabilities").await?;
+    visitor.see_no("location").await?;
     visitor.see_media_loaded().await?;
     visitor.picture("sent").await?;
     agent.see_media_loaded().await?;
@@ -171,7 +175,16 @@ async fn hear_from_the_agent(visitor: &VisitorPage, agent: &AgentPage) -> Result
 async fn rate(visitor: &VisitorPage, agent: &AgentPage) -> Result<()> {
     assert!(!visitor.sees("rate").await?, "only the agent invites");
     agent.click("invite").await?;
-    visitor.click("star-5").await?;
+    visitor.click("rate-decline").await?;
+    visitor.see_no("sheet").await?;
+    agent.click("invite").await?;
+    for (star, level) in ["非常不满意", "不满意", "一般", "满意", "非常满意"]
+        .into_iter()
+        .enumerate()
+    {
+        visitor.click(&format!("star-{}", star + 1)).await?;
+        visitor.read("level", level).await?;
+    }
     visitor.click("tag-1").await?;
     visitor.picture("rating-sheet").await?;
     visitor.click("rate-send").await?;
@@ -192,16 +205,25 @@ async fn leave_and_come_back(visitor: &VisitorPage, agent: &AgentPage) -> Result
     visitor.picture("left").await?;
     agent.picture("desk-left").await?;
     visitor.click("close").await?;
-    visitor.browser.navigate("about:blank").await?;
 
     agent.say("您的退款已到账").await?;
-    visitor.come_back().await?;
+    visitor.read("reminder", "您的退款已到账").await?;
     visitor.read("badge", "1").await?;
     visitor.picture("reminded").await?;
-    visitor.click("open").await?;
-    visitor
-        .see_message("agent", "text", "您的退款已到账")
-        .await?;
+    visitor.browser.navigate("about:blank").await?;
+    agent.say("请查收短信").await?;
+    visitor.come_back().await?;
+    visitor.read("reminder", "请查收短信").await?;
+    visitor.read("badge", "2").await?;
+    agent.say("还需要别的吗？").await?;
+    visitor.read("reminder", "还需要别的吗").await?;
+    visitor.read("badge", "3").await?;
+    visitor.picture("reminded-again").await?;
+    visitor.click("reminder").await?;
+    visitor.see_no("reminder").await?;
+    for said in ["您的退款已到账", "请查收短信", "还需要别的吗？"] {
+        visitor.see_message("agent", "text", said).await?;
+    }
     visitor.say("收到，谢谢").await?;
     agent.see_line("visitor", "text", "收到，谢谢").await?;
     visitor.picture("came-back").await

@@ -198,6 +198,6 @@ async fn expect_names(visitor: &VisitorPage) -> Result<()> {
 }
 
 /// Groups to choose from, or the queue: whichever comes first.
-const HAS_GROUPS: &str = "const chat = document.querySelector('kefu-chat'); return new Promise((done) => { \
+pub(crate) const HAS_GROUPS: &str = "const chat = document.querySelector('kefu-chat'); return new Promise((done) => { \
     const look = () => chat.shadowRoot.querySelector('[data-testid=group-any]') ? done(true) \
     : chat.getAttribute('state') === 'queued' ? done(false) : setTimeout(look, 20); look(); });";

@@ -59,8 +59,9 @@ impl VisitorPage {
         pictures: &Pictures,
     ) -> Result<Self> {
         let name = stage.visitor().id().to_owned();
+        // `desk` may go on with more of what the page takes.
         let address = format!(
-            "{}/?visitor={name}&desk={desk}&lang={lang}",
+            "{}/?visitor={name}&lang={lang}&desk={desk}",
             stage.simulators.app()
         );
         let language = if lang == "zh" { "zh-CN" } else { "en-GB" };
@@ -86,7 +87,7 @@ impl VisitorPage {
 
     /// The element of the widget, once it is visible.
     pub(crate) async fn see(&self, test: &str) -> Result<Element> {
-        let selector = format!("[data-testid={test}]");
+        let selector = format!("[data-testid='{test}']");
         self.browser
             .element(&["kefu-chat", &selector], LIMIT)
             .await

@@ -58,7 +58,11 @@ async fn meet_the_robot(visitor: &VisitorPage) -> Result<()> {
     visitor.picture("robot-answers").await?;
 
     visitor.click("rate").await?;
+    visitor.read("sheet", "机器人是否解决了您的问题？").await?;
     visitor.picture("robot-rating").await?;
+    visitor.click("rate-decline").await?;
+    visitor.see_no("sheet").await?;
+    visitor.click("rate").await?;
     visitor.click("resolved-no").await?;
     visitor.read("line", "感谢您的评价").await?;
     visitor.see_no("rate").await
@@ -99,6 +103,10 @@ async fn send_everything(stage: &Stage, visitor: &VisitorPage, agent: &AgentPage
         .say("1024，茶罐有个口子 https://shop.example/o/1024")
         .await?;
     agent.see_line("visitor", "text", "茶罐有个口子").await?;
+    visitor.click("emoji").await?;
+    visitor.click("emoji-👍").await?;
+    visitor.say("好的").await?;
+    agent.see_line("visitor", "text", "👍好的").await?;
 
     let folder = tempfile::tempdir()?;
     let (picture, sound) = (

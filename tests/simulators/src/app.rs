@@ -10,7 +10,7 @@
 //!
 //! | Call | Answer |
 //! |---|---|
-//! | `GET /` | the page; `?visitor=&desk=&lang=&app_version=&platform=&open=` choose what it shows |
+//! | `GET /` | the page; `?visitor=&desk=&lang=&app_version=&platform=&open=&look=` choose what it shows; `look=own` restyles the form for a message left |
 //! | `GET /token?visitor=&name=` | `{"token", "visitor"}` |
 //! | `GET /config` | `{"gateway", "app_key", "desk"}` |
 //! | `PUT /config` | `{"gateway": "http://…"}`: where the gateway is, once it runs |

@@ -29,6 +29,7 @@ function embed() {
   const chat = document.createElement('kefu-chat');
   const attributes = { gateway, desk, lang, platform: query.get('platform') || 'web', 'app-version': query.get('app_version') };
   for (const [name, value] of Object.entries(attributes)) if (value) chat.setAttribute(name, value);
+  if (query.get('look') === 'own') chat.append(...ownLook(chat));
   if (query.get('open') === '1') chat.setAttribute('open', '');
   chat.tokenProvider = async () => {
     const response = await fetch(`/token?visitor=${encodeURIComponent(visitor)}`);
@@ -47,6 +48,16 @@ function embed() {
     chat.open();
     chat.sendCustom({ name: 'product', payload: { sku: product, page: location.href }, fallback_text: `${event.target.textContent}: ${name}` });
   });
+}
+
+/** The form for a message left in the shop's own words; its looks are in page.css. */
+function ownLook(chat) {
+  chat.className = 'own';
+  const words = {
+    'leave-intro': ['茶师都在山上采茶。留下电话，天黑前给您回电。', 'Our tea masters are out picking. Leave your number and we call back before dark.'],
+    'leave-outro': ['电话只用于回复这一次咨询。', 'Your number is used for this answer only.'],
+  };
+  return Object.entries(words).map(([slot, [zh, en]]) => Object.assign(document.createElement('p'), { slot, textContent: lang === 'zh' ? zh : en }));
 }
 
 /** A visitor of this browser who returns under the same id. */

@@ -18,7 +18,8 @@ use crate::{auth, config::Account, state::State};
 /// `msgUID` tells a repeat: the call may be repeated.
 pub(crate) fn send(account: &Account, session: &mut Session<State>, message: &Message) -> Effect {
     let (name, mut content) = object(&message.content);
-    if name == TEXT && !matches!(message.content, Content::Text { .. }) {
+    let in_words = name == TEXT && !matches!(message.content, Content::Text { .. });
+    if in_words {
         let kind = message.content.kind().as_str();
         session.note(format!("{kind} went as text: the vendor does not take it"));
     }
@@ -55,7 +56,8 @@ pub(crate) fn send(account: &Account, session: &mut Session<State>, message: &Me
         body: form(&fields).into_bytes(),
         stamps: Vec::new(),
     };
-    Call::new(format!("send/{}", message.id), auth::signed(request))
+    let how = if in_words { IN_WORDS } else { WHOLE };
+    Call::new(format!("{how}{}", message.id), auth::signed(request))
         .repeatable()
         .carrying(message.id.clone())
         .into()
@@ -99,13 +101,21 @@ pub(crate) fn finished(
     call: &CallId,
     result: CallResult,
 ) -> Option<Effect> {
-    let message = call.as_str().strip_prefix("send/")?;
+    let call = call.as_str();
+    let (message, detail) = match call.strip_prefix(WHOLE) {
+        Some(message) => (message, None),
+        None => (call.strip_prefix(IN_WORDS)?, Some(TOLD_IN_WORDS.to_owned())),
+    };
     // The host tells the fate of a message that got no answer.
     let CallResult::Answered { response } = result else {
         return None;
     };
     let Err((status, detail)) = verdict(&response) else {
-        return Some(Effect::delivered(message.into()));
+        return Some(Effect::Status {
+            message: message.into(),
+            status: MessageStatus::Delivered,
+            detail,
+        });
     };
     session.note(format!("routing a message: {detail}"));
     Some(Effect::Status {
@@ -142,6 +152,12 @@ fn verdict(response: &HttpResponse) -> Result<(), (MessageStatus, String)> {
 }
 
 const TEXT: &str = "RC:TxtMsg";
+
+/// What the calls are named that carry a message whole, and in words where the
+/// vendor does not take its form.
+const WHOLE: &str = "send/";
+const IN_WORDS: &str = "send-in-words/";
+const TOLD_IN_WORDS: &str = "it went as text with a link: the vendor does not take it in this form";
 
 /// What a form writes as it is.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC

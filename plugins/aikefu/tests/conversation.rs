@@ -71,6 +71,12 @@ fn a_voice_that_is_not_aac_goes_as_a_link_and_says_so() {
             .contains("v.mp3")
     );
     assert!(harness.notes[0].contains("voice"));
+    let effects = harness.answered("send-in-words/m-1", 200, &json!({}));
+    let [Effect::Status { status, detail, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*status, MessageStatus::Delivered);
+    assert!(detail.as_ref().is_some_and(|it| it.contains("as text")));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) enum CallName {
     Ask(MessageId),
     /// A message for the agent.
     Send(MessageId),
+    /// The same in words, because the vendor does not take its form.
+    SendInWords(MessageId),
     /// A rating.
     Rate(Try),
     /// The visitor leaves.
@@ -63,6 +65,7 @@ impl CallName {
             Self::Standing(which) => numbered("standing", which),
             Self::Ask(message) => format!("ask/{message}").into(),
             Self::Send(message) => format!("send/{message}").into(),
+            Self::SendInWords(message) => format!("send-in-words/{message}").into(),
             Self::Rate(which) => numbered("rate", which),
             Self::Out(which) => numbered("out", which),
         }
@@ -88,6 +91,7 @@ impl CallName {
             "standing" => Self::Standing(which()?),
             "ask" => Self::Ask(rest.into()),
             "send" => Self::Send(rest.into()),
+            "send-in-words" => Self::SendInWords(rest.into()),
             "rate" => Self::Rate(which()?),
             "out" => Self::Out(which()?),
             _ => return None,
@@ -97,7 +101,7 @@ impl CallName {
     /// The visitor's message that it carries.
     pub(crate) fn message(&self) -> Option<&MessageId> {
         match self {
-            Self::Ask(message) | Self::Send(message) => Some(message),
+            Self::Ask(message) | Self::Send(message) | Self::SendInWords(message) => Some(message),
             _ => None,
         }
     }
@@ -111,7 +115,7 @@ impl CallName {
             Self::Connect(_) => "chat_connect",
             Self::Standing(_) => "query_session_status",
             Self::Ask(_) => "robot_chat",
-            Self::Send(_) => "chat_send",
+            Self::Send(_) | Self::SendInWords(_) => "chat_send",
             Self::Rate(_) => "comment",
             Self::Out(_) => "out",
         }
@@ -126,7 +130,9 @@ impl CallName {
         let request = HttpRequest::post_json(format!("{path}/{}", self.operation()), body);
         let call = Call::new(self.id(), auth::with_token(account, request));
         match self {
-            Self::Ask(message) | Self::Send(message) => call.carrying(message.clone()),
+            Self::Ask(message) | Self::Send(message) | Self::SendInWords(message) => {
+                call.carrying(message.clone())
+            }
             // A greeting that comes late is worth less than a session that opens.
             Self::Guide | Self::Groups | Self::Agents => {
                 call.repeatable().within_ms(GUIDE_DEADLINE_MS)
@@ -163,6 +169,7 @@ mod tests {
             CallName::Standing(second),
             CallName::Ask("m/1".into()),
             CallName::Send("m-1".into()),
+            CallName::SendInWords("m-1".into()),
             CallName::Rate(first),
             CallName::Out(second),
         ] {

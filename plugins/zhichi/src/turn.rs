@@ -148,7 +148,11 @@ impl<'a> Turn<'a> {
     fn send_to_agent(&mut self, message: &Message) {
         let partner = self.session.conversation().as_str();
         let sending = translate::for_agent(partner, &message.content);
-        let call = CallName::Send(message.id.clone()).with(self.account, &sending.body());
+        let name = match sending.degraded {
+            false => CallName::Send(message.id.clone()),
+            true => CallName::SendInWords(message.id.clone()),
+        };
+        let call = name.with(self.account, &sending.body());
         if sending.degraded {
             let kind = message.content.kind().as_str();
             self.session

@@ -67,8 +67,10 @@ impl Turn<'_> {
             CallName::Connect(which) => self.connect_answered(*which, api::read(response)?),
             CallName::Standing(which) => self.standing_answered(*which, api::read(response)?),
             CallName::Send(message) => {
-                let item: StatusItem = api::read(response)?;
-                self.send_answered(message, item);
+                self.send_answered(message, api::read(response)?, None);
+            }
+            CallName::SendInWords(message) => {
+                self.send_answered(message, api::read(response)?, Some(IN_WORDS));
             }
             CallName::Rate(_) => {
                 let item: StatusItem = api::read(response)?;
@@ -194,9 +196,13 @@ impl Turn<'_> {
         }
     }
 
-    fn send_answered(&mut self, message: &MessageId, item: StatusItem) {
+    fn send_answered(&mut self, message: &MessageId, item: StatusItem, detail: Option<&str>) {
         let effect = match item.status {
-            Some(1) => Effect::delivered(message.clone()),
+            Some(1) => Effect::Status {
+                message: message.clone(),
+                status: MessageStatus::Delivered,
+                detail: detail.map(str::to_owned),
+            },
             Some(2) => Effect::failed(message.clone(), "no agent is connected at the vendor"),
             other => Effect::Status {
                 message: message.clone(),
@@ -231,7 +237,8 @@ impl Turn<'_> {
             | CallName::Groups
             | CallName::Agents
             | CallName::Ask(_)
-            | CallName::Send(_) => None,
+            | CallName::Send(_)
+            | CallName::SendInWords(_) => None,
         }
         .is_some()
     }
@@ -254,6 +261,7 @@ impl Turn<'_> {
             | CallName::Agents
             | CallName::Ask(_)
             | CallName::Send(_)
+            | CallName::SendInWords(_)
             | CallName::Rate(_)
             | CallName::Out(_) => {}
         }
@@ -267,6 +275,7 @@ fn odd_status(status: Option<i64>) -> String {
     }
 }
 
+const IN_WORDS: &str = "it went as text with a link: the vendor does not take it in this form";
 const NOBODY: &str =
     "人工客服暂时不在线，请稍后再试。No agent is available now, please try again later.";
 const NO_AGENT: &str =

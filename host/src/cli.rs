@@ -8,6 +8,7 @@ mod adapter_host;
 mod check;
 mod operate;
 mod plugin;
+mod provider;
 mod token;
 
 use std::{
@@ -58,6 +59,9 @@ enum Command {
     /// Look at plug-in files, check them, test them.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Add accounts at vendors.
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Run one test of the conformance kit.
     #[command(name = conformance::COMMAND, hide = true)]
     ConformanceCase(plugin::ConformanceCase),
@@ -99,6 +103,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Token(arguments) => token::run(&arguments),
         Command::Plugin(command) => plugin::run(command),
+        Command::Provider(command) => provider::run(command),
         Command::ConformanceCase(arguments) => plugin::run_case(&arguments),
         Command::AdapterHost(arguments) => adapter_host::run(&arguments),
         Command::Operate(command) => operate::run(command),

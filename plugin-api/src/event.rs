@@ -110,6 +110,15 @@ pub enum Event {
         /// Its name in the descriptor.
         name: String,
     },
+    /// An operator tries the provider's settings before they serve. In the
+    /// provider's own scope. Answered by at most one
+    /// [`Effect::Call`](crate::effect::Effect::Call) that changes nothing at the
+    /// vendor; its answer comes back as `CallFinished` in the same scope, under
+    /// the id that the adapter chose. An answer that shows the settings to be
+    /// accepted is answered by no effect and a
+    /// [`note`](crate::session::Session::note) that says what the vendor said; any other by an
+    /// [`AdapterError`](crate::error::AdapterError). Neither is logged or stored.
+    Probe {},
     /// A timer that this session set.
     TimerFired {
         /// Which.

@@ -15,10 +15,12 @@
 //! ```
 //!
 //! Read on: [`event`] and [`effect`] are the vocabulary, [`capability`] is what
-//! a provider may claim, [`http`] is how requests are described, [`wire`] is
-//! what crosses the boundary. [`testing`] (feature `testing`) is a harness.
+//! a provider may claim, [`http`] is how requests are described, [`activation`] is
+//! what an operator is asked when a provider is added, [`wire`] is what crosses
+//! the boundary. [`testing`] (feature `testing`) is a harness.
 
 pub mod abi;
+pub mod activation;
 pub mod adapter;
 pub mod capability;
 pub mod descriptor;
@@ -44,6 +46,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
+        activation::{Activation, Environment, Made, Question},
         adapter::{Adapter, Dedupe, Receipt, Received},
         capability::{
             AgentChange, Badge, Capabilities, EmojiForm, EndReason, Evaluation, EvaluationRules,

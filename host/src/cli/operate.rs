@@ -19,7 +19,7 @@ use kefu_core::config::Admin;
 use kefu_plugin_api::Secret;
 use serde_json::{Value, json};
 
-use self::client::Client;
+pub(super) use self::client::Client;
 use super::{ConfigPath, print_line};
 use crate::config;
 
@@ -175,7 +175,7 @@ fn verdict(report: &Value) -> ExitCode {
 }
 
 /// Where this machine reaches the listener.
-fn address(admin: &Admin) -> anyhow::Result<String> {
+pub(super) fn address(admin: &Admin) -> anyhow::Result<String> {
     let listen = admin.listen;
     if listen.port() == 0 {
         bail!(

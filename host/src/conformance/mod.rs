@@ -33,7 +33,7 @@ mod play;
 mod process;
 mod random;
 mod report;
-mod schema;
+pub(crate) mod schema;
 mod settings;
 mod subject;
 mod tree;

@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 
 /// One setting as its schema describes it.
 #[derive(Clone, Debug)]
-pub(super) struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     /// Its name.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// Whether it must be there.
-    pub(super) required: bool,
+    pub(crate) required: bool,
     /// Everything its schema says, references followed.
     schema: Vec<&'a Value>,
     root: &'a Value,
 }
 
 /// Every setting, in the order of their names.
-pub(super) fn settings(root: &Value) -> Vec<Setting<'_>> {
+pub(crate) fn settings(root: &Value) -> Vec<Setting<'_>> {
     let required: Vec<_> = root["required"]
         .as_array()
         .into_iter()
@@ -66,20 +66,37 @@ fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
 
 impl<'a> Setting<'a> {
     /// What its schema says under a key, wherever it says it first.
-    pub(super) fn says(&self, key: &str) -> Option<&'a Value> {
+    pub(crate) fn says(&self, key: &str) -> Option<&'a Value> {
         self.schema.iter().find_map(|schema| schema.get(key))
     }
 
     /// Whether it holds a secret, or a list of them.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         let secret = |schema: &&Value| schema["format"] == "password";
         let items = self.says("items");
         self.schema.iter().any(secret)
             || items.is_some_and(|items| alternatives(self.root, items).iter().any(secret))
     }
 
+    /// The only texts that it may be, where it says so, each with what is said
+    /// about it.
+    pub(crate) fn choices(&self) -> Vec<(&'a str, &'a str)> {
+        let words = |schema: &'a Value| schema["description"].as_str().unwrap_or_default();
+        self.schema
+            .iter()
+            .flat_map(|schema| {
+                let listed = schema["enum"].as_array().into_iter().flatten();
+                let alone = schema.get("const");
+                listed
+                    .chain(alone)
+                    .filter_map(Value::as_str)
+                    .map(|text| (text, words(schema)))
+            })
+            .collect()
+    }
+
     /// The JSON types it may have; empty for any.
-    pub(super) fn types(&self) -> Vec<&'a str> {
+    pub(crate) fn types(&self) -> Vec<&'a str> {
         self.schema
             .iter()
             .filter_map(|schema| schema.get("type"))
@@ -92,7 +109,7 @@ impl<'a> Setting<'a> {
     }
 
     /// Everything that is written about it, for guessing what it may be.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         ["description", "format", "pattern", "title"]
             .into_iter()
             .filter_map(|key| self.says(key))
@@ -103,7 +120,7 @@ impl<'a> Setting<'a> {
     }
 
     /// Values of types that it may not have.
-    pub(super) fn wrong_values(&self) -> Vec<Value> {
+    pub(crate) fn wrong_values(&self) -> Vec<Value> {
         let types = self.types();
         if types.is_empty() || self.says("enum").is_some() || self.says("const").is_some() {
             return if types.is_empty() {
@@ -129,7 +146,7 @@ impl<'a> Setting<'a> {
 }
 
 /// The settings with every secret masked, fit to be shown.
-pub(super) fn masked(root: &Value, settings: &Value) -> Value {
+pub(crate) fn masked(root: &Value, settings: &Value) -> Value {
     let mut shown = settings.clone();
     if let Some(table) = shown.as_object_mut() {
         for setting in self::settings(root) {

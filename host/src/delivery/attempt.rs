@@ -127,6 +127,22 @@ fn account_for<'a>(
     found.map(Cow::Owned).ok_or(refused)
 }
 
+/// Sends a request that belongs to no session, as one attempt of this account.
+///
+/// # Errors
+/// How far it got.
+pub(super) async fn send_as(
+    shared: &Shared,
+    account: &Account,
+    mut request: HttpRequest,
+    tokens: &BTreeMap<String, Secret>,
+    id: &str,
+) -> Result<HttpResponse, Failure> {
+    check(&request, account)?;
+    fill(&mut request, account, tokens, id)?;
+    shared.http.send(request, &account.provider.limits).await
+}
+
 /// Checks that a request goes where this account may go.
 ///
 /// # Errors
@@ -157,7 +173,7 @@ pub(super) fn fill(
 }
 
 /// Random bytes that nobody can foresee.
-pub(super) fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     RANDOM
         .fill(&mut bytes)

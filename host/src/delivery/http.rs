@@ -61,6 +61,16 @@ impl Failure {
         }
     }
 
+    /// The same with other words.
+    pub(super) fn map(self, words: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Impossible(reason) => Self::Impossible(words(reason)),
+            Self::NotYet(reason) => Self::NotYet(words(reason)),
+            Self::Unreachable(reason) => Self::Unreachable(words(reason)),
+            Self::NoAnswer(reason) => Self::NoAnswer(words(reason)),
+        }
+    }
+
     /// What it means for the call. The words reach the visitor's app, so they
     /// name no host and no setting.
     pub(super) fn attempt(&self) -> Attempt {

@@ -22,6 +22,7 @@
 //! | `stamp` | what is filled into a request at the moment of sending |
 //! | `tokens` | vendor tokens, each fetched once for everybody |
 //! | `gate` | a provider's concurrency, rate and pause |
+//! | `trial` | whether the vendor accepts an account that does not serve yet |
 //! | `breaker` | the rest that a vendor gets when it cannot be reached |
 
 mod account;
@@ -33,6 +34,7 @@ mod journey;
 mod lane;
 mod stamp;
 mod tokens;
+mod trial;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -59,7 +61,9 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 
 pub use account::Account;
+pub(crate) use attempt::random;
 pub use breaker::BreakerState;
+pub use trial::{Step, Trial, TrialError, Trialled, try_account};
 
 use self::http::Http;
 use gate::Gate;

@@ -122,7 +122,10 @@ impl Tokens {
             return Ok(token);
         }
         if failures.not_before.is_none_or(|at| at <= Instant::now()) {
-            match fetch(shared, account, name).await {
+            match fetch(shared, account, name)
+                .await
+                .map_err(|failure| failure.reason().to_owned())
+            {
                 Ok(fetched) => {
                     *failures = Failures::default();
                     tracing::info!(provider = %account.id(), token = name, expires_in_seconds = fetched.life.as_secs(), "token fetched");
@@ -204,24 +207,43 @@ fn margin(life: Duration) -> Duration {
     (life / 10).max(Duration::from_secs(60)).min(life / 2)
 }
 
-struct Fetched {
-    value: Secret,
-    life: Duration,
+/// A token fresh from the vendor.
+pub(super) struct Fetched {
+    /// The token.
+    pub(super) value: Secret,
+    /// How long it lives from now.
+    pub(super) life: Duration,
 }
 
-async fn fetch(shared: &Shared, account: &Account, name: &str) -> Result<Fetched, String> {
+/// Fetches a token, whether there is one or not.
+///
+/// # Errors
+/// How far it got; an answer that holds no token counts as [`Failure::NotYet`].
+pub(super) async fn fetch(
+    shared: &Shared,
+    account: &Account,
+    name: &str,
+) -> Result<Fetched, Failure> {
     let asked = Event::TokenNeeded {
         name: name.to_owned(),
     };
-    let output = ask(shared, account, asked, HandleOutput::default()).await?;
-    let (call, output) = the_call(output)?;
+    let output = ask(shared, account, asked, HandleOutput::default())
+        .await
+        .map_err(Failure::NotYet)?;
+    let (call, output) = the_call(output).map_err(Failure::NotYet)?;
     let response = perform(shared, account, &call).await?;
     let answered = Event::CallFinished {
         call: call.id,
         result: CallResult::Answered { response },
         token_renewed: false,
     };
-    let output = ask(shared, account, answered, output).await?;
+    let output = ask(shared, account, answered, output)
+        .await
+        .map_err(Failure::NotYet)?;
+    token_in(output, name).map_err(Failure::NotYet)
+}
+
+fn token_in(output: HandleOutput, name: &str) -> Result<Fetched, String> {
     let token = output.effects.into_iter().find_map(|effect| match effect {
         Effect::Token {
             name: given,
@@ -248,25 +270,26 @@ fn the_call(mut output: HandleOutput) -> Result<(Call, HandleOutput), String> {
     }
 }
 
-async fn perform(shared: &Shared, account: &Account, call: &Call) -> Result<HttpResponse, String> {
+async fn perform(
+    shared: &Shared,
+    account: &Account,
+    call: &Call,
+) -> Result<HttpResponse, Failure> {
     if let Some(name) = stamp::tokens_of(&call.request).next() {
-        return Err(format!(
+        return Err(Failure::Impossible(format!(
             "the call that fetches a token names token `{name}`"
-        ));
+        )));
     }
     let id = format!("token.{}", stamp::hex(&attempt::random::<16>()));
-    let mut request = call.request.clone();
-    let ready = attempt::check(&request, account)
-        .and_then(|()| attempt::fill(&mut request, account, &BTreeMap::new(), &id));
-    let sent = match ready {
-        Ok(()) => shared.http.send(request, &account.provider.limits).await,
-        Err(failure) => Err(failure),
-    };
-    sent.map_err(|failure| format!("the call that fetches it failed: {}", failure.reason()))
+    let request = call.request.clone();
+    let sent = attempt::send_as(shared, account, request, &BTreeMap::new(), &id).await;
+    sent.map_err(|failure| {
+        failure.map(|reason| format!("the call that fetches it failed: {reason}"))
+    })
 }
 
 /// Calls the adapter in the provider's scope.
-async fn ask(
+pub(super) async fn ask(
     shared: &Shared,
     account: &Account,
     event: Event,

@@ -142,6 +142,7 @@ pub fn events() -> Vec<Named<Event>> {
                 name: "access".into(),
             },
         ),
+        ("probe", Event::Probe {}),
         (
             "timer_fired",
             Event::TimerFired {
@@ -172,6 +173,7 @@ pub fn events() -> Vec<Named<Event>> {
             | Event::CallFinished { .. }
             | Event::PrepareAttempt { .. }
             | Event::TokenNeeded { .. }
+            | Event::Probe {}
             | Event::TimerFired { .. }
             | Event::Closing { .. }
             | Event::Unknown => {}

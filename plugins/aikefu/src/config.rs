@@ -13,6 +13,7 @@ use serde::Deserialize;
 /// Settings of a public account at 爱客服. 爱客服公众号的设置。
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// Id of the app public account that the vendor operates. 应用公众号 ID。
     account_id: String,

@@ -8,11 +8,13 @@
 //!
 //! Read on: `push` is what the vendor sends, `emoticon` its picture tags,
 //! `routed` what it is sent, `auth` the signature of both directions, `config`
-//! the settings.
+//! the settings, `activation` what an operator is asked.
 
+mod activation;
 mod auth;
 mod config;
 mod emoticon;
+mod probe;
 mod push;
 mod routed;
 mod state;
@@ -56,7 +58,7 @@ impl Adapter for AikefuAdapter {
         session: &mut Session<State>,
     ) -> Result<Vec<Effect>, AdapterError> {
         if session.scope() == Scope::Provider {
-            return Ok(Vec::new());
+            return probe::take(&self.0, event, session);
         }
         Ok(match event {
             Event::Opened { visitor, .. } => {

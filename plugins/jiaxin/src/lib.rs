@@ -5,6 +5,7 @@
 //! agents; ratings on invitation only; a visitor's leaving keeps the session.
 //! Everything that every vendor of SDP/1 does alike is in `kefu-sdp-core`.
 
+mod activation;
 mod flavour;
 mod settings;
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 /// Settings of a Jiaxin account.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// Address of Jiaxin's SDP/1 service or of the connector in front of it,
     /// such as `https://kefu.example.com/jiaxin`.
@@ -36,12 +37,24 @@ pub struct Settings {
     /// listed, `channel` is the number.
     #[serde(default)]
     channels: BTreeMap<String, String>,
+    /// App key of the production app that was given to Jiaxin when the account
+    /// was opened; for the record, not sent. 开通时提供给佳信的生产环境 App Key；仅作记录，不发送。
+    #[serde(rename = "app_key")]
+    _app_key: Option<String>,
+    /// App key of the development app, likewise. 开发环境 App Key；仅作记录。
+    #[serde(rename = "dev_app_key")]
+    _dev_app_key: Option<String>,
+    /// E-mail of who opened the account at Jiaxin; for the record, not sent.
+    /// 开通账户时使用的邮箱；仅作记录，不发送。
+    #[schemars(extend("format" = "email"))]
+    email: Option<String>,
 }
 
 impl TryFrom<Settings> for Account {
     type Error = OpenError;
 
     fn try_from(settings: Settings) -> Result<Self, OpenError> {
+        Account::email("email", settings.email.as_deref())?;
         let (keys, signing_setting) = Account::keys(settings.secret.as_ref(), &settings.secrets)?;
         for (name, value) in [
             ("org", &settings.org),

@@ -15,6 +15,7 @@ use crate::abilities;
 /// Settings of a company at 网易七鱼. 网易七鱼企业的设置。
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// `appKey` of the company, from 设置 → 消息接口. 企业的 appKey。
     app_key: String,

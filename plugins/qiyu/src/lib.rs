@@ -11,10 +11,12 @@
 //! the settings.
 
 mod abilities;
+mod activation;
 mod api;
 mod auth;
 mod call;
 mod config;
+mod probe;
 mod push;
 mod rating;
 mod state;
@@ -73,8 +75,8 @@ impl Adapter for QiyuAdapter {
     ) -> Result<Vec<Effect>, AdapterError> {
         Ok(match session.scope() {
             Scope::Session => Turn::new(&self.0, session).take(event),
-            // No token, nothing to ask for beyond sessions.
-            Scope::Provider => Vec::new(),
+            // No token: all there is beyond sessions is to be tried.
+            Scope::Provider => return probe::take(&self.0, event, session),
         })
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     conversation::Turn,
     flavour::{Account, Flavour},
+    probe,
     state::State,
     translate::{Told, masked},
     webhooks::{ID_HEADER, Refusal, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER},
@@ -84,7 +85,7 @@ impl<F: Flavour> Adapter for SdpAdapter<F> {
     ) -> Result<Vec<Effect>, AdapterError> {
         match session.scope() {
             Scope::Session => Turn::<F>::new(&self.account, session).take(event),
-            Scope::Provider => Ok(Vec::new()),
+            Scope::Provider => probe::take(&self.account, event, session),
         }
     }
 }

@@ -197,7 +197,7 @@ const NO_HUMAN: &str =
 
 /// Reads the vendor's answer. The body's code wins over the status, which is
 /// only the transport's summary of it.
-fn reply(response: &HttpResponse) -> Result<Reply, String> {
+pub(crate) fn reply(response: &HttpResponse) -> Result<Reply, String> {
     match response.json::<Reply>() {
         Ok(reply) if response.is_success() || reply.code != code::OK => Ok(reply),
         _ => Err(format!(

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use kefu_plugin_api::prelude::{
-    Client, ContentKind, Descriptor, JsonSchema, Level, OpenError, Secret, Visitor,
+use kefu_plugin_api::{
+    activation::is_email,
+    prelude::{Client, ContentKind, Descriptor, JsonSchema, Level, OpenError, Secret, Visitor},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -124,6 +125,21 @@ impl Account {
         let keys = Keys::parse(secret.into_iter().chain(secrets))
             .map_err(|error| OpenError::setting(signing, error.to_string()))?;
         Ok((keys, signing))
+    }
+
+    /// Checks a setting that holds an e-mail address for the record.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn email(name: &str, text: Option<&str>) -> Result<(), OpenError> {
+        match text {
+            Some(text) if !is_email(text) => {
+                let detail =
+                    format!("`{text}` must be an e-mail address such as admin@example.com");
+                Err(OpenError::setting(name, detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the vendor's address.

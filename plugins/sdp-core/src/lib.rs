@@ -15,6 +15,7 @@
 //! | `course` | what the vendor announces |
 //! | `answers` | what the vendor answers |
 //! | `inquiry` | what the gateway asks of its own accord |
+//! | `probe` | whether the vendor accepts the settings |
 //! | [`rules`] | what the operator decided |
 //! | [`state`] | what a session remembers |
 
@@ -26,6 +27,7 @@ mod conversation;
 mod course;
 pub mod flavour;
 mod inquiry;
+mod probe;
 pub mod rules;
 pub mod state;
 #[cfg(feature = "testing")]

@@ -5,6 +5,7 @@
 //! that needs some is a crate of its own, such as `jiaxin`. Everything that
 //! every vendor of SDP/1 does alike is in `kefu-sdp-core`.
 
+mod activation;
 mod defaults;
 mod flavour;
 mod settings;

@@ -11,6 +11,7 @@ use crate::defaults::Defaults;
 /// Settings of a vendor that speaks SDP/1. 通过 SDP/1 接入的客服平台的设置。
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// Address of the vendor's SDP/1 service, such as
     /// `https://kefu.example.com/sdp-base`. 平台 SDP/1 服务的地址。

@@ -7,6 +7,7 @@
 //! session. Everything that every vendor of SDP/1 does alike is in
 //! `kefu-sdp-core`.
 
+mod activation;
 mod flavour;
 mod form;
 mod settings;

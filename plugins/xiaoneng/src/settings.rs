@@ -15,6 +15,7 @@ use crate::{flavour, form};
 /// Settings of a Xiaoneng account. 小能账户的设置。
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// Which keys are in use: production or development. 使用的环境：production 或 development。
     #[serde(default)]
@@ -57,8 +58,8 @@ pub struct Settings {
     _dev_app_key: Option<String>,
     /// E-mail of who opened the account at Xiaoneng; for the record, not sent.
     /// 开通账户时使用的邮箱；仅作记录，不发送。
-    #[serde(rename = "email")]
-    _email: Option<String>,
+    #[schemars(extend("format" = "email"))]
+    email: Option<String>,
     /// The form in which a message is left; absent: phone, email, content.
     /// 留言表单的字段；不填则为电话、邮箱、留言内容。
     leave_message_fields: Option<Vec<form::Field>>,
@@ -82,6 +83,7 @@ impl TryFrom<Settings> for Account {
     type Error = OpenError;
 
     fn try_from(settings: Settings) -> Result<Self, OpenError> {
+        Account::email("email", settings.email.as_deref())?;
         let production = settings.environment == Environment::Production;
         // With each value the name of the setting that an operator would correct.
         let choose =

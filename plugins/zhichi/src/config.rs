@@ -7,10 +7,10 @@
 
 mod abilities;
 
-use kefu_plugin_api::prelude::{
+use kefu_plugin_api::{activation::is_email, prelude::{
     Badge, Capabilities, IdleReminder, IdleReminders, JsonSchema, Notice, OpenError, Secret,
     SessionConfig,
-};
+}};
 use serde::Deserialize;
 
 use crate::auth::Network;
@@ -20,11 +20,16 @@ pub(crate) use abilities::{conditional, default_capabilities};
 /// Settings of an account at 智齿.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-activation" = crate::activation::activation()))]
 pub struct Settings {
     /// `appid` of the company, from the vendor.
     app_id: String,
     /// `app_key` that belongs to it; signs the request for a token.
     app_key: Secret,
+    /// E-mail of the administrator who opened the company's account; for the
+    /// record, not sent.
+    #[schemars(extend("format" = "email"))]
+    admin_email: Option<String>,
     /// Where the company lives: `https://www.sobot.com` (Alibaba Cloud),
     /// `https://www.soboten.com` (Tencent Cloud), or a regional address.
     #[serde(default = "default::base_url")]
@@ -237,6 +242,7 @@ fn check_credentials(settings: &Settings) -> Result<(), OpenError> {
         let detail = "must be the app_key from the vendor: visible ASCII characters, not empty";
         return Err(OpenError::setting("app_key", detail));
     }
+    check_email("admin_email", settings.admin_email.as_deref())?;
     let secret = settings.push_secret.expose();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if !(16..=128).contains(&secret.len()) || !secret.bytes().all(fits) {
@@ -262,6 +268,16 @@ fn check_credentials(settings: &Settings) -> Result<(), OpenError> {
         return Err(OpenError::setting("source", detail));
     }
     Ok(())
+}
+
+fn check_email(name: &str, text: Option<&str>) -> Result<(), OpenError> {
+    match text {
+        Some(text) if !is_email(text) => {
+            let detail = format!("`{text}` must be an e-mail address such as admin@example.com");
+            Err(OpenError::setting(name, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_evaluation(settings: &Settings) -> Result<(), OpenError> {

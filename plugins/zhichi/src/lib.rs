@@ -8,6 +8,7 @@
 //! `translate` and `push` the two directions, `auth` the token and the check of
 //! pushes, `call` which call may be repeated, `config` the settings.
 
+mod activation;
 mod api;
 mod auth;
 mod call;

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 /// One gateway's admin API.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     /// Without a slash at the end.
     base: String,
     authorization: HeaderValue,
@@ -34,7 +34,7 @@ impl Client {
     ///
     /// # Errors
     /// The address or the token cannot be used.
-    pub(super) fn new(url: &str, token: Secret) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(url: &str, token: Secret) -> anyhow::Result<Self> {
         let base = url.trim_end_matches('/');
         let right = "right would be http://host:port, such as http://127.0.0.1:9090";
         let uri: Uri = base
@@ -58,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// No answer, or a refusal.
-    pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(in crate::cli) fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.ask(Method::GET, path, Bytes::new())
     }
 

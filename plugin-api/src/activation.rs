@@ -235,7 +235,9 @@ pub fn is_email(text: &str) -> bool {
             && !part.starts_with('.')
             && !part.ends_with('.')
             && !part.contains("..")
-            && part.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c))
+            && part
+                .chars()
+                .all(|c| c.is_alphanumeric() || "._%+-".contains(c))
     };
     text.len() <= 254 && fits(name) && fits(host) && host.contains('.')
 }
@@ -271,18 +273,35 @@ mod tests {
 
     #[test]
     fn an_address_without_name_host_or_dot_is_none() {
-        for address in ["admin@example.com", "a.b+c@mail.example.cn", "张三@例子.中国"] {
+        for address in [
+            "admin@example.com",
+            "a.b+c@mail.example.cn",
+            "张三@例子.中国",
+        ] {
             assert!(is_email(address), "{address}");
         }
-        for wrong in ["", "admin", "admin@", "@example.com", "a@b", "a b@c.de", "a@b@c.de", "a@.de", "a@b..de"] {
+        for wrong in [
+            "",
+            "admin",
+            "admin@",
+            "@example.com",
+            "a@b",
+            "a b@c.de",
+            "a@b@c.de",
+            "a@.de",
+            "a@b..de",
+        ] {
             assert!(!is_email(wrong), "{wrong}");
         }
     }
 
     #[test]
     fn what_is_newer_is_ignored_and_what_is_broken_is_told() {
-        let newer = json!({ KEYWORD: {"ask": [{"setting": "k", "make": "hologram", "x": 1}], "y": 2} });
-        let read = Activation::read(&schema(newer)).expect("read").expect("it is there");
+        let newer =
+            json!({ KEYWORD: {"ask": [{"setting": "k", "make": "hologram", "x": 1}], "y": 2} });
+        let read = Activation::read(&schema(newer))
+            .expect("read")
+            .expect("it is there");
         assert_eq!(read.ask[0].make, Some(Made::Unknown));
         let broken = schema(json!({ KEYWORD: {"ask": "everything"} }));
         assert!(Activation::read(&broken).unwrap_err().contains(KEYWORD));

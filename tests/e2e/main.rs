@@ -6,6 +6,7 @@
 //! its own visitors; one that changes how a vendor or the gateway behaves
 //! brings its own stage.
 
+mod activation;
 mod bad_input;
 mod callback;
 mod config;

@@ -270,11 +270,7 @@ fn the_call(mut output: HandleOutput) -> Result<(Call, HandleOutput), String> {
     }
 }
 
-async fn perform(
-    shared: &Shared,
-    account: &Account,
-    call: &Call,
-) -> Result<HttpResponse, Failure> {
+async fn perform(shared: &Shared, account: &Account, call: &Call) -> Result<HttpResponse, Failure> {
     if let Some(name) = stamp::tokens_of(&call.request).next() {
         return Err(Failure::Impossible(format!(
             "the call that fetches a token names token `{name}`"

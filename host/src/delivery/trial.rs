@@ -217,11 +217,7 @@ impl Origin for Asking {
         Box::pin(async { Err(NO_SESSIONS.to_owned()) })
     }
 
-    fn ask(
-        &self,
-        _: &ProviderId,
-        input: HandleInput,
-    ) -> BoxFuture<Result<HandleOutput, String>> {
+    fn ask(&self, _: &ProviderId, input: HandleInput) -> BoxFuture<Result<HandleOutput, String>> {
         let adapter = Arc::clone(&self.0);
         Box::pin(async move {
             let answer = tokio::task::spawn_blocking(move || adapter.answer(&input));

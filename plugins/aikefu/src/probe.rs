@@ -56,7 +56,9 @@ fn verdict(result: CallResult) -> Result<String, String> {
         401 | 403 => Err(format!(
             "HTTP {status}: the vendor refused the signature, check `app_secret`"
         )),
-        300..500 => Err(format!("HTTP {status}: the vendor refused, check `receive_url`")),
+        300..500 => Err(format!(
+            "HTTP {status}: the vendor refused, check `receive_url`"
+        )),
         _ => Err(format!("HTTP {status}: an error at the vendor")),
     }
 }

@@ -26,6 +26,7 @@ pub struct Settings {
     base_url: String,
     /// Who receives visitors. 接待模式。
     #[serde(default)]
+    #[schemars(extend("default" = "robot_first"))]
     reception: Reception,
     /// Number of the group (客服分组) of visitors who chose none. 未选择分组时使用的客服分组编号。
     group: Option<u64>,

@@ -7,10 +7,13 @@
 
 mod abilities;
 
-use kefu_plugin_api::{activation::is_email, prelude::{
-    Badge, Capabilities, IdleReminder, IdleReminders, JsonSchema, Notice, OpenError, Secret,
-    SessionConfig,
-}};
+use kefu_plugin_api::{
+    activation::is_email,
+    prelude::{
+        Badge, Capabilities, IdleReminder, IdleReminders, JsonSchema, Notice, OpenError, Secret,
+        SessionConfig,
+    },
+};
 use serde::Deserialize;
 
 use crate::auth::Network;
@@ -71,6 +74,7 @@ pub struct Settings {
     ask_groups: bool,
     /// Who receives visitors; set at the vendor, to be repeated here.
     #[serde(default)]
+    #[schemars(extend("default" = "robot_first"))]
     reception: Reception,
     /// Whether the robot can be rated: solved, yes or no.
     #[serde(default = "default::yes")]

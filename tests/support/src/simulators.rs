@@ -156,6 +156,11 @@ impl Simulators {
         Ok(())
     }
 
+    /// The key that signs 智齿's token call.
+    pub fn app_key(&self) -> &str {
+        &self.secrets.app_key
+    }
+
     /// The secret path segment of 智齿's pushes.
     pub fn push_secret(&self) -> &str {
         &self.secrets.push

@@ -33,7 +33,7 @@ use crate::{
 
 /// Which vendor, and how to go about it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The vendor: an adapter's id, or a file of the plug-in folder.
     vendor: String,
     #[command(flatten)]
@@ -93,9 +93,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             );
         }
         let adding = Adding {
-            language: arguments.lang.unwrap_or_else(|| {
-                Language::of(|name| std::env::var(name).ok())
-            }),
+            language: arguments
+                .lang
+                .unwrap_or_else(|| Language::of(|name| std::env::var(name).ok())),
             arguments: &arguments,
             config: &loaded.config,
             found: &found,
@@ -181,11 +181,17 @@ impl Adding<'_> {
         let (draft, checked) = self.check(person, &questions, &mut answers)?;
         let made = answers.made.as_slice();
         let told = (self.id.as_str(), &draft, made);
-        let mut report = Report::of(told, &questions, checked.settings(), self.config, self.language);
+        let mut report = Report::of(
+            told,
+            &questions,
+            checked.settings(),
+            self.config,
+            self.language,
+        );
         if arguments.dry_run {
             return self.show(&report, Some(&draft));
         }
-        self.finish(&draft, &checked, interactive, &mut report)
+        self.finish((&draft, &answers), &checked, interactive, &mut report)
     }
 
     /// Asks for everything that was not said yet.
@@ -196,10 +202,18 @@ impl Adding<'_> {
         answers: &mut Answers,
     ) -> anyhow::Result<()> {
         let vendor = self.language.of_words(&questions.activation.vendor);
-        let vendor = if vendor.is_empty() { &self.found.about.descriptor().id } else { vendor };
+        let vendor = if vendor.is_empty() {
+            &self.found.about.descriptor().id
+        } else {
+            vendor
+        };
         person.say(&format!("{vendor}: {}", self.id))?;
         for (index, step) in questions.activation.before.iter().enumerate() {
-            person.say(&format!("  {}. {}", index + 1, self.language.of_words(step)))?;
+            person.say(&format!(
+                "  {}. {}",
+                index + 1,
+                self.language.of_words(step)
+            ))?;
         }
         for question in &questions.ask {
             if !answers.values.contains_key(question.name()) {
@@ -220,7 +234,10 @@ impl Adding<'_> {
             }
             let variable = draft::variable(&self.id, name);
             let in_environment = std::env::var(&variable).is_ok_and(|value| !value.is_empty());
-            if self.arguments.secrets == Secrets::Env && question.setting.is_secret() && in_environment {
+            if self.arguments.secrets == Secrets::Env
+                && question.setting.is_secret()
+                && in_environment
+            {
                 let reference = Value::from(format!("${{{variable}}}"));
                 answers.values.insert(name.to_owned(), reference);
             } else if let Some(made) = question.make {
@@ -259,7 +276,10 @@ impl Adding<'_> {
             };
             person.say(&format!("  {} {reason}", self.language.pick("×", "!")))?;
             answers.forget(question);
-            answers.take(question, prompt::ask(&mut **person, question, self.language)?);
+            answers.take(
+                question,
+                prompt::ask(&mut **person, question, self.language)?,
+            );
         }
     }
 
@@ -278,7 +298,7 @@ impl Adding<'_> {
     /// Tries it, writes it, sees it live.
     fn finish(
         &self,
-        draft: &Draft,
+        (draft, answers): (&Draft, &Answers),
         checked: &Checked,
         interactive: bool,
         report: &mut Report,
@@ -289,7 +309,7 @@ impl Adding<'_> {
                 let words = report::failure(&error, self.language);
                 report.failed = Some(error);
                 if !self.arguments.keep && !(interactive && self.wants_it_anyway(&words)?) {
-                    return self.give_up(&words, report);
+                    return self.give_up(&words, answers, report);
                 }
             }
         }
@@ -311,12 +331,15 @@ impl Adding<'_> {
     fn wants_it_anyway(&self, words: &str) -> anyhow::Result<bool> {
         let mut person = Terminal { guard: self.guard };
         person.say(&format!("  {} {words}", self.language.pick("×", "!")))?;
-        let question = self.language.pick("仍要写入文件吗？[y/N]：", "write the file all the same? [y/N]: ");
+        let question = self.language.pick(
+            "仍要写入文件吗？[y/N]：",
+            "write the file all the same? [y/N]: ",
+        );
         let answer = person.line(question, false)?.unwrap_or_default();
         Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "是"))
     }
 
-    fn give_up(&self, words: &str, report: &Report) -> anyhow::Result<ExitCode> {
+    fn give_up(&self, words: &str, answers: &Answers, report: &Report) -> anyhow::Result<ExitCode> {
         if self.arguments.json {
             print_line(&serde_json::to_value(report)?)?;
         }
@@ -324,7 +347,22 @@ impl Adding<'_> {
             "未写入任何内容；--keep 可在试用失败时仍写入",
             "nothing was written; --keep writes the file all the same",
         );
-        writeln!(io::stderr().lock(), "kefu-gateway: {words}\n{kept}")?;
+        let mut err = io::stderr().lock();
+        writeln!(err, "kefu-gateway: {words}\n{kept}")?;
+        if let made @ [_, ..] = answers.made.as_slice() {
+            let made = made.join(", ");
+            writeln!(
+                err,
+                "{}",
+                match self.language {
+                    Language::Zh =>
+                        format!("{made} 为自动生成，平台尚不知道：请用 --keep 写入后告知平台"),
+                    Language::En => format!(
+                        "{made} was made here, so the vendor cannot know it yet: with --keep it is written, to be told to the vendor"
+                    ),
+                }
+            )?;
+        }
         Ok(ExitCode::FAILURE)
     }
 

@@ -72,7 +72,9 @@ impl Sources {
                 let value = value.map_err(|reason| anyhow!("--set {name}: {reason}"))?;
                 given.insert(name.to_owned(), value);
             } else {
-                let table = given.entry(name.to_owned()).or_insert_with(|| Value::Object(Default::default()));
+                let table = given
+                    .entry(name.to_owned())
+                    .or_insert_with(|| Value::Object(Default::default()));
                 put(table, rest, text).with_context(|| format!("--set {path}"))?;
             }
         }
@@ -86,7 +88,10 @@ fn known<'a, 'b>(
 ) -> anyhow::Result<&'b crate::conformance::schema::Setting<'a>> {
     questions.setting(name).ok_or_else(|| {
         let names: Vec<_> = questions.settings.iter().map(|it| it.name).collect();
-        anyhow!("the adapter has no setting `{name}`; it has: {}", names.join(", "))
+        anyhow!(
+            "the adapter has no setting `{name}`; it has: {}",
+            names.join(", ")
+        )
     })
 }
 
@@ -94,12 +99,16 @@ fn from_file(file: &Path) -> anyhow::Result<BTreeMap<String, Value>> {
     let name = file.display();
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
     // What the parser says quotes the text, which may hold secrets.
-    let document: toml_edit::DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
-        let line = error.span().map_or(1, |span| {
-            text[..span.start.min(text.len())].lines().count().max(1)
-        });
-        anyhow!("{name}:{line}: {}; right would be lines such as app_id = \"demo\"", error.message())
-    })?;
+    let document: toml_edit::DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| {
+            let line = error.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].lines().count().max(1)
+            });
+            anyhow!(
+                "{name}:{line}: {}; right would be lines such as app_id = \"demo\"",
+                error.message()
+            )
+        })?;
     let mut values = BTreeMap::new();
     for (key, item) in document.iter() {
         let value = item.clone().into_value().ok();
@@ -119,7 +128,10 @@ fn reference(name: &str, path: &Path) -> anyhow::Result<Value> {
         .with_context(|| format!("--set-file {name}: cannot find {}", path.display()))?;
     let text = path.to_str().filter(|text| !text.contains('}'));
     let text = text.with_context(|| {
-        format!("--set-file {name}: {} cannot be referred to, rename it", path.display())
+        format!(
+            "--set-file {name}: {} cannot be referred to, rename it",
+            path.display()
+        )
     })?;
     Ok(Value::from(format!("${{file:{text}}}")))
 }
@@ -131,7 +143,9 @@ fn put(table: &mut Value, path: &str, text: &str) -> anyhow::Result<()> {
     };
     match path.split_once('.') {
         Some((name, rest)) => {
-            let inner = entries.entry(name).or_insert_with(|| Value::Object(Default::default()));
+            let inner = entries
+                .entry(name)
+                .or_insert_with(|| Value::Object(Default::default()));
             put(inner, rest, text)
         }
         None => {
@@ -182,16 +196,26 @@ mod tests {
         let key = folder.path().join("key");
         fs::write(&key, "k").expect("written");
         let given = read(&Sources {
-            set: set(&[("group", "2"), ("company.icon", "http://i"), ("company.size", "7")]),
+            set: set(&[
+                ("group", "2"),
+                ("company.icon", "http://i"),
+                ("company.size", "7"),
+            ]),
             set_file: set(&[("key", key.to_str().expect("text"))]),
             answers: Some(file),
         });
         let given = given.expect("read");
         assert_eq!(given["id"], "a");
         assert_eq!(given["group"], 2);
-        assert_eq!(given["company"], json!({"name": "A", "icon": "http://i", "size": 7}));
+        assert_eq!(
+            given["company"],
+            json!({"name": "A", "icon": "http://i", "size": 7})
+        );
         let reference = given["key"].as_str().expect("a text");
-        assert!(reference.starts_with("${file:/") && reference.ends_with("/key}"), "{reference}");
+        assert!(
+            reference.starts_with("${file:/") && reference.ends_with("/key}"),
+            "{reference}"
+        );
     }
 
     #[test]
@@ -200,12 +224,48 @@ mod tests {
         let broken = folder.path().join("answers.toml");
         fs::write(&broken, "id = \"a\"\nkey = hunter2\n").expect("written");
         for (sources, told) in [
-            (Sources { set: set(&[("ket", "hunter2")]), ..Sources::default() }, "`ket`"),
-            (Sources { set: set(&[("group", "hunter2")]), ..Sources::default() }, "a whole number"),
-            (Sources { set: set(&[("id", "x"), ("id.key", "hunter2")]), ..Sources::default() }, "a table"),
-            (Sources { set_file: set(&[("key", "/no/hunter")]), ..Sources::default() }, "/no/hunter"),
-            (Sources { answers: Some("/no/such.toml".into()), ..Sources::default() }, "/no/such.toml"),
-            (Sources { answers: Some(broken), ..Sources::default() }, ":2:"),
+            (
+                Sources {
+                    set: set(&[("ket", "hunter2")]),
+                    ..Sources::default()
+                },
+                "`ket`",
+            ),
+            (
+                Sources {
+                    set: set(&[("group", "hunter2")]),
+                    ..Sources::default()
+                },
+                "a whole number",
+            ),
+            (
+                Sources {
+                    set: set(&[("id", "x"), ("id.key", "hunter2")]),
+                    ..Sources::default()
+                },
+                "a table",
+            ),
+            (
+                Sources {
+                    set_file: set(&[("key", "/no/hunter")]),
+                    ..Sources::default()
+                },
+                "/no/hunter",
+            ),
+            (
+                Sources {
+                    answers: Some("/no/such.toml".into()),
+                    ..Sources::default()
+                },
+                "/no/such.toml",
+            ),
+            (
+                Sources {
+                    answers: Some(broken),
+                    ..Sources::default()
+                },
+                ":2:",
+            ),
         ] {
             let error = format!("{:#}", read(&sources).unwrap_err());
             assert!(error.contains(told), "{error}");

@@ -87,7 +87,10 @@ impl Draft {
         values: &BTreeMap<String, Value>,
     ) -> Self {
         let mut draft = Self {
-            file: plan.folder.join("providers").join(format!("{}.toml", plan.id)),
+            file: plan
+                .folder
+                .join("providers")
+                .join(format!("{}.toml", plan.id)),
             text: String::new(),
             kept: Vec::new(),
         };
@@ -113,7 +116,10 @@ impl Draft {
         for (name, value) in &rest {
             let setting = questions.setting(name);
             let described = setting.and_then(|it| it.says("description")?.as_str());
-            draft.comment(&Words::new("", described.unwrap_or_default()), &Words::default());
+            draft.comment(
+                &Words::new("", described.unwrap_or_default()),
+                &Words::default(),
+            );
             draft.entry(plan, questions, name, value);
         }
         draft
@@ -131,7 +137,10 @@ impl Draft {
         );
         self.text.push('\n');
         self.comment(
-            &Words::new("路由、回调地址与日志中使用的名称", "Its name in routes, callback addresses and logs"),
+            &Words::new(
+                "路由、回调地址与日志中使用的名称",
+                "Its name in routes, callback addresses and logs",
+            ),
             &Words::default(),
         );
         self.line(&format!("id = {}", toml(&Value::from(plan.id))));
@@ -142,7 +151,10 @@ impl Draft {
         self.line(&format!("plugin = {}", toml(&Value::from(plan.plugin))));
         if let Some(sha256) = plan.sha256 {
             self.comment(
-                &Words::new("只加载这一份插件", "The only content of that file that is loaded"),
+                &Words::new(
+                    "只加载这一份插件",
+                    "The only content of that file that is loaded",
+                ),
                 &Words::default(),
             );
             self.line(&format!("sha256 = {}", toml(&Value::from(sha256))));
@@ -159,14 +171,18 @@ impl Draft {
         let sentence = |title: &str, help: &str, between: &str, end: &str| {
             let words = [title, help].map(str::trim);
             let words: Vec<_> = words.into_iter().filter(|text| !text.is_empty()).collect();
-            let text = words.join(between).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = words
+                .join(between)
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
             match text.chars().last() {
                 None => text,
                 Some('.' | '。') => text,
                 Some(_) => text + end,
             }
         };
-        let (zh, en) = if title.zh == title.en {
+        let (zh, en) = if title.zh == title.en && help.zh == help.en {
             (String::new(), sentence(&title.en, &help.en, ": ", "."))
         } else {
             (
@@ -174,7 +190,10 @@ impl Draft {
                 sentence(&title.en, &help.en, ": ", "."),
             )
         };
-        let both: Vec<_> = [en, zh].into_iter().filter(|text| !text.is_empty()).collect();
+        let both: Vec<_> = [en, zh]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect();
         if !both.is_empty() {
             self.line(&format!("# {}", both.join(" ")));
         }
@@ -204,11 +223,16 @@ impl Draft {
         if text.contains("${") {
             return Value::from(text);
         }
-        let number = number.map(|number| format!("_{number}")).unwrap_or_default();
+        let number = number
+            .map(|number| format!("_{number}"))
+            .unwrap_or_default();
         let (reference, place) = match plan.secrets {
             Secrets::File => {
                 let path = format!("secrets/{}.{name}{number}", plan.id);
-                (format!("${{file:{path}}}"), Place::File(plan.folder.join(path)))
+                (
+                    format!("${{file:{path}}}"),
+                    Place::File(plan.folder.join(path)),
+                )
             }
             Secrets::Env => {
                 let variable = variable(plan.id, &format!("{name}{number}"));
@@ -234,7 +258,13 @@ impl Draft {
 /// `ZHICHI_APP_KEY`.
 pub(super) fn variable(id: &str, setting: &str) -> String {
     let upper = |text: &str| -> String {
-        let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let fit = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
         text.chars().map(fit).collect()
     };
     let (id, setting) = (upper(id), upper(setting));
@@ -369,9 +399,19 @@ mod tests {
             assert_eq!(settings["keys"][0], "hunter3");
             assert_eq!(settings["company"], json!({"na me": "A", "n": [1, true]}));
             assert_eq!(settings["environment"], "live");
-            assert!(draft.text.contains("# Id: in the console. 编号：后台。\nid = "), "{}", draft.text);
+            assert!(
+                draft
+                    .text
+                    .contains("# Id: in the console. 编号：后台。\nid = "),
+                "{}",
+                draft.text
+            );
             assert!(draft.text.contains("# mode = \"robot\""), "{}", draft.text);
-            assert!(draft.text.contains("# More keys.\nkeys = "), "{}", draft.text);
+            assert!(
+                draft.text.contains("# More keys.\nkeys = "),
+                "{}",
+                draft.text
+            );
         }
     }
 
@@ -379,7 +419,10 @@ mod tests {
     fn secrets_are_kept_where_the_operator_wants_them() {
         let file = draft(Secrets::File, json!({"key": "k"}));
         assert_eq!(file.kept[0].reference, "${file:secrets/vendor-dev.key}");
-        assert_eq!(file.kept[0].place, Place::File("/etc/kefu/secrets/vendor-dev.key".into()));
+        assert_eq!(
+            file.kept[0].place,
+            Place::File("/etc/kefu/secrets/vendor-dev.key".into())
+        );
         let env = draft(Secrets::Env, json!({"key": "k"}));
         assert_eq!(env.kept[0].reference, "${VENDOR_DEV_KEY}");
         let own = draft(Secrets::File, json!({"key": "${OWN}"}));
@@ -389,7 +432,10 @@ mod tests {
     #[test]
     fn a_variable_is_named_after_provider_and_setting() {
         assert_eq!(variable("zhichi", "app_key"), "ZHICHI_APP_KEY");
-        assert_eq!(variable("xiaoneng-dev", "dev_secret"), "XIAONENG_DEV_SECRET");
+        assert_eq!(
+            variable("xiaoneng-dev", "dev_secret"),
+            "XIAONENG_DEV_SECRET"
+        );
         assert_eq!(variable("jiaxin-dev", "secret"), "JIAXIN_DEV_SECRET");
         assert_eq!(variable("7x", "k"), "_7X_K");
     }

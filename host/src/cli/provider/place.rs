@@ -59,11 +59,18 @@ type Before = Option<(Vec<u8>, u32)>;
 
 fn write(path: &Path, text: &str, mode: u32, replace: bool) -> anyhow::Result<Before> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let write = || -> anyhow::Result<Before> {
         let folder_mode = if mode == SECRET { 0o700 } else { 0o755 };
         if !folder.exists() {
-            fs::DirBuilder::new().recursive(true).mode(folder_mode).create(folder)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(folder_mode)
+                .create(folder)?;
             like_parent(folder)?;
         }
         let before = match fs::read(path) {
@@ -96,7 +103,10 @@ fn write(path: &Path, text: &str, mode: u32, replace: bool) -> anyhow::Result<Be
 
 /// Written by root for a gateway that is not: it has to be able to read it.
 fn like_parent(path: &Path) -> io::Result<()> {
-    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
+    let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    else {
         return Ok(());
     };
     let (of_parent, own) = (fs::metadata(parent)?, fs::metadata(path)?);
@@ -148,7 +158,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]
@@ -170,7 +182,10 @@ mod tests {
         fs::write(&draft.file, "theirs").expect("written");
         assert_eq!(in_the_way(&draft), [draft.file.clone()]);
         let error = format!("{:#}", put(&draft, false).unwrap_err());
-        assert!(error.contains("--force") && error.contains("a.toml"), "{error}");
+        assert!(
+            error.contains("--force") && error.contains("a.toml"),
+            "{error}"
+        );
         assert_eq!(fs::read_to_string(&draft.file).expect("there"), "theirs");
         assert!(names(&folder.path().join("secrets")).is_empty());
         put(&draft, true).expect("replaced");

@@ -79,7 +79,10 @@ pub(super) fn ask(
         let Some(text) = person.line(&prompt(question, language), hidden)? else {
             bail!(
                 "{}",
-                language.pick("输入已结束，未写入任何内容", "the input ended; nothing was written")
+                language.pick(
+                    "输入已结束，未写入任何内容",
+                    "the input ended; nothing was written"
+                )
             );
         };
         let text = text.trim();
@@ -119,7 +122,9 @@ fn prompt(question: &Question<'_>, language: Language) -> String {
         prompt.push_str(&format!(" {{{}}}", names.join("|")));
     }
     let empty = match (question.make, question.default()) {
-        (Some(_), _) => language.pick("留空则自动生成", "empty: one is made").to_owned(),
+        (Some(_), _) => language
+            .pick("留空则自动生成", "empty: one is made")
+            .to_owned(),
         (None, Some(Value::String(text))) => text.clone(),
         (None, Some(other)) => other.to_string(),
         (None, None) if question.required => String::new(),
@@ -195,7 +200,11 @@ pub(super) mod tests {
         descriptor
     }
 
-    fn asked(name: &str, lines: &[&'static str], language: Language) -> (anyhow::Result<Answer>, Script) {
+    fn asked(
+        name: &str,
+        lines: &[&'static str],
+        language: Language,
+    ) -> (anyhow::Result<Answer>, Script) {
         let descriptor = descriptor();
         let questions = Questions::of(&descriptor, Environment::Production).expect("understood");
         let mut script = Script::of(lines);
@@ -207,7 +216,10 @@ pub(super) mod tests {
     #[test]
     fn a_wrong_answer_is_asked_again_with_the_reason() {
         let (answer, script) = asked("email", &["", "admin", " a@example.com "], Language::Zh);
-        assert_eq!(answer.expect("answered"), Answer::Value(json!("a@example.com")));
+        assert_eq!(
+            answer.expect("answered"),
+            Answer::Value(json!("a@example.com"))
+        );
         assert!(script.shown.contains("必填"), "{}", script.shown);
         assert!(script.shown.contains("不是邮箱地址"), "{}", script.shown);
         assert_eq!(script.hidden, [false, false, false]);
@@ -217,8 +229,15 @@ pub(super) mod tests {
     fn an_empty_answer_means_the_default_or_what_is_made_up() {
         let (answer, script) = asked("mode", &[""], Language::En);
         assert_eq!(answer.expect("answered"), Answer::Nothing);
-        assert!(script.shown.contains("{robot|human} [robot]"), "{}", script.shown);
-        assert_eq!(asked("group", &[""], Language::En).0.expect("answered"), Answer::Nothing);
+        assert!(
+            script.shown.contains("{robot|human} [robot]"),
+            "{}",
+            script.shown
+        );
+        assert_eq!(
+            asked("group", &[""], Language::En).0.expect("answered"),
+            Answer::Nothing
+        );
         let (answer, script) = asked("key", &[""], Language::En);
         assert_eq!(answer.expect("answered"), Answer::Make(Made::Token));
         assert_eq!(script.hidden, [true], "a secret is not shown");
@@ -227,6 +246,11 @@ pub(super) mod tests {
     #[test]
     fn the_end_of_the_input_ends_the_asking() {
         let (answer, _) = asked("email", &["nonsense"], Language::En);
-        assert!(answer.unwrap_err().to_string().contains("nothing was written"));
+        assert!(
+            answer
+                .unwrap_err()
+                .to_string()
+                .contains("nothing was written")
+        );
     }
 }

@@ -49,10 +49,7 @@ impl<'a> Questions<'a> {
     ///
     /// # Errors
     /// The adapter says what cannot be understood.
-    pub(super) fn of(
-        descriptor: &'a Descriptor,
-        environment: Environment,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn of(descriptor: &'a Descriptor, environment: Environment) -> anyhow::Result<Self> {
         let read = Activation::read(&descriptor.settings);
         let activation = match read {
             Ok(said) => said.unwrap_or_default(),
@@ -111,8 +108,16 @@ impl<'a> Question<'a> {
         let plain = |text: &str| Words::new(text, text);
         let bare = asked.title.is_empty();
         Self {
-            title: if bare { plain(setting.name) } else { asked.title.clone() },
-            help: if bare { plain(described) } else { asked.help.clone() },
+            title: if bare {
+                plain(setting.name)
+            } else {
+                asked.title.clone()
+            },
+            help: if bare {
+                plain(described)
+            } else {
+                asked.help.clone()
+            },
             required: setting.required || asked.required,
             make: asked.make.filter(|made| *made != Made::Unknown),
             setting: setting.clone(),
@@ -126,7 +131,9 @@ impl<'a> Question<'a> {
 
     /// What holds without an answer, by the schema.
     pub(super) fn default(&self) -> Option<&'a Value> {
-        self.setting.says("default").filter(|value| !value.is_null())
+        self.setting
+            .says("default")
+            .filter(|value| !value.is_null())
     }
 }
 
@@ -144,7 +151,11 @@ mod tests {
 
     fn names(descriptor: &Descriptor, environment: Environment) -> Vec<String> {
         let questions = Questions::of(descriptor, environment).expect("understood");
-        questions.ask.iter().map(|it| it.name().to_owned()).collect()
+        questions
+            .ask
+            .iter()
+            .map(|it| it.name().to_owned())
+            .collect()
     }
 
     #[test]
@@ -162,7 +173,10 @@ mod tests {
             },
         }));
         assert_eq!(names(&descriptor, Environment::Production), ["c", "b", "a"]);
-        assert_eq!(names(&descriptor, Environment::Development), ["c", "b", "dev", "a"]);
+        assert_eq!(
+            names(&descriptor, Environment::Development),
+            ["c", "b", "dev", "a"]
+        );
         let questions = Questions::of(&descriptor, Environment::Development).expect("understood");
         assert_eq!(questions.fixed["mode"], "trial");
     }

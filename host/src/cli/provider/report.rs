@@ -92,7 +92,9 @@ impl Report {
         let callback = fill.fill(template);
         fill.put("callback", callback.clone());
         let left = questions.activation.after.iter();
-        let left = left.map(|words| fill.fill(language.of_words(words))).collect();
+        let left = left
+            .map(|words| fill.fill(language.of_words(words)))
+            .collect();
         let desks = desks_with(config, id);
         let route = desks.is_empty().then(|| route(config, id));
         Self {
@@ -134,9 +136,23 @@ impl Report {
                 "server.public_url is not set, so this is an address of this machine; set how the outside reaches it",
             ))?;
         }
+        if self.callback.contains("${") {
+            writeln!(
+                out,
+                "  {}",
+                language.pick(
+                    "其中 ${…} 处填写该文件或变量中的密钥",
+                    "where ${…} stands, the secret goes that is kept there",
+                )
+            )?;
+        }
         self.print_route(out, language)?;
         if !self.left.is_empty() {
-            writeln!(out, "{}", language.pick("还需人工完成：", "still to be done by people:"))?;
+            writeln!(
+                out,
+                "{}",
+                language.pick("还需人工完成：", "still to be done by people:")
+            )?;
         }
         for (index, step) in self.left.iter().enumerate() {
             writeln!(out, "  {}. {step}", index + 1)?;
@@ -208,16 +224,30 @@ pub(super) fn failure(error: &TrialError, language: Language) -> String {
 
 fn step_in_words(step: &Step, language: Language) -> String {
     match (step, language) {
-        (Step::Token { name, expires_in_seconds }, Language::Zh) => {
+        (
+            Step::Token {
+                name,
+                expires_in_seconds,
+            },
+            Language::Zh,
+        ) => {
             format!("已试：取得令牌 {name}，有效期 {expires_in_seconds} 秒")
         }
-        (Step::Token { name, expires_in_seconds }, Language::En) => {
+        (
+            Step::Token {
+                name,
+                expires_in_seconds,
+            },
+            Language::En,
+        ) => {
             format!("tried: the vendor gave token `{name}` for {expires_in_seconds} s")
         }
         (Step::Asked { notes }, _) => {
             let what = language.pick("已试：", "tried: ");
             let said = if notes.is_empty() {
-                language.pick("平台已接受", "the vendor accepts it").to_owned()
+                language
+                    .pick("平台已接受", "the vendor accepts it")
+                    .to_owned()
             } else {
                 notes.join("; ")
             };
@@ -265,7 +295,11 @@ pub(super) fn public_url(config: &Config) -> String {
 fn desks_with(config: &Config, id: &str) -> Vec<String> {
     let desks = config.main.desks.iter();
     desks
-        .filter(|(_, desk)| desk.routes.iter().any(|route| route.provider.as_str() == id))
+        .filter(|(_, desk)| {
+            desk.routes
+                .iter()
+                .any(|route| route.provider.as_str() == id)
+        })
         .map(|(name, _)| name.to_string())
         .collect()
 }

@@ -25,7 +25,10 @@ pub(super) fn read(setting: &Setting<'_>, text: &str, language: Language) -> Res
         Value::from(flag(text))
     } else if types.contains(&"array") && !text.trim_start().starts_with('[') {
         let entries = text.split([',', '，']).map(str::trim);
-        entries.filter(|entry| !entry.is_empty()).map(Value::from).collect()
+        entries
+            .filter(|entry| !entry.is_empty())
+            .map(Value::from)
+            .collect()
     } else {
         toml(text).ok_or_else(|| expected(setting, language))?
     };
@@ -61,7 +64,9 @@ pub(super) fn check(
         return Err(match language {
             Language::Zh => format!("“{text}”不是邮箱地址，应如 admin@example.com"),
             Language::En => {
-                format!("`{text}` is no e-mail address; right would be one such as admin@example.com")
+                format!(
+                    "`{text}` is no e-mail address; right would be one such as admin@example.com"
+                )
             }
         });
     }
@@ -134,7 +139,10 @@ fn expected(setting: &Setting<'_>, language: Language) -> String {
                 "number" => language.pick("数字", "a number"),
                 "boolean" => language.pick("yes 或 no", "yes or no"),
                 "array" => language.pick("列表", "a list"),
-                "object" => language.pick("表，如 { key = \"值\" }", "a table such as { key = \"value\" }"),
+                "object" => language.pick(
+                    "表，如 { key = \"值\" }",
+                    "a table such as { key = \"value\" }",
+                ),
                 _ => return None,
             })
         })

@@ -60,7 +60,10 @@ mod tests {
             })
         };
         assert_eq!(language(&[("LANG", "zh_CN.UTF-8")]), Language::Zh);
-        assert_eq!(language(&[("LANG", "zh_CN"), ("LC_ALL", "C")]), Language::En);
+        assert_eq!(
+            language(&[("LANG", "zh_CN"), ("LC_ALL", "C")]),
+            Language::En
+        );
         assert_eq!(language(&[("LANG", "zh_CN"), ("LC_ALL", "")]), Language::Zh);
         assert_eq!(language(&[]), Language::En);
     }

@@ -167,7 +167,7 @@ impl Adding<'_> {
             made: Vec::new(),
         };
         let interactive = io::stdin().is_terminal() && !arguments.no_input;
-        let mut person = interactive.then(|| Terminal { guard: self.guard });
+        let mut person = interactive.then_some(Terminal { guard: self.guard });
         match &mut person {
             Some(person) => self.ask_all(person, &questions, &mut answers)?,
             None => {
@@ -308,7 +308,9 @@ impl Adding<'_> {
             Err(error) => {
                 let words = report::failure(&error, self.language);
                 report.failed = Some(error);
-                if !self.arguments.keep && !(interactive && self.wants_it_anyway(&words)?) {
+                let wanted =
+                    self.arguments.keep || (interactive && self.wants_it_anyway(&words)?);
+                if !wanted {
                     return self.give_up(&words, answers, report);
                 }
             }

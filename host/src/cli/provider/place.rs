@@ -180,7 +180,7 @@ mod tests {
         let draft = draft(folder.path());
         fs::create_dir(folder.path().join("providers")).expect("made");
         fs::write(&draft.file, "theirs").expect("written");
-        assert_eq!(in_the_way(&draft), [draft.file.clone()]);
+        assert_eq!(in_the_way(&draft), std::slice::from_ref(&draft.file));
         let error = format!("{:#}", put(&draft, false).unwrap_err());
         assert!(
             error.contains("--force") && error.contains("a.toml"),

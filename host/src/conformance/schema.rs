@@ -82,8 +82,10 @@ impl<'a> Setting<'a> {
     /// about it.
     pub(crate) fn choices(&self) -> Vec<(&'a str, &'a str)> {
         let words = |schema: &'a Value| schema["description"].as_str().unwrap_or_default();
+        // Alternatives were found the last first.
         self.schema
             .iter()
+            .rev()
             .flat_map(|schema| {
                 let listed = schema["enum"].as_array().into_iter().flatten();
                 let alone = schema.get("const");

@@ -151,6 +151,10 @@ fn report(output: &Output) -> Result<Value> {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the measured time is for whoever reads the run"
+)]
 async fn a_vendor_that_was_just_added_answers_a_visitor() -> Result<()> {
     let site = Site::start().await?;
     for (vendor, arguments) in [

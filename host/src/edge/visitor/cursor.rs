@@ -2,8 +2,14 @@
 //!
 //! Owns what a position is and its opaque text. Deliberately asks nobody: it is
 //! told of sessions and of events. Invariant: a session that is not in a
-//! position is either newer than all that are, and read from its start, or was
-//! over when the position was made.
+//! position is either new, and read from its start, or was over when the
+//! position was made.
+//!
+//! Sessions do not become known in the order of their opening: two that open in
+//! the same moment at two desks are written one after the other, and the later
+//! may be the older. So a position names every session that is open, and those
+//! that opened in the last minute before the newest even if they are over; only
+//! of what is older and over it may be silent.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +20,9 @@ use serde::{Deserialize, Serialize};
 /// A position in all sessions of a visitor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
-    /// When the newest known session was opened, in milliseconds.
-    newest: i64,
+    /// Whatever was opened until then, in milliseconds, is in the position or
+    /// over.
+    settled: i64,
     sessions: BTreeMap<SessionId, Place>,
 }
 
@@ -59,12 +66,14 @@ impl Position {
     /// were not sent; the very first listing of a stream that starts now has
     /// none.
     pub(super) fn note(&mut self, session: &SessionId, listed: Listed, from_now: bool) -> bool {
-        let newest = self.newest;
+        // One that is open was open, or not there, when the position was made,
+        // and what was open is in it.
+        let known = listed.over && listed.opened_ms <= self.settled;
         let place = self
             .sessions
             .entry(session.clone())
             .or_insert_with(|| Place {
-                seq: if from_now || listed.opened_ms <= newest {
+                seq: if from_now || known {
                     listed.last_seq
                 } else {
                     0
@@ -80,7 +89,8 @@ impl Position {
     /// All sessions of a listing were noted.
     pub(super) fn noted_all(&mut self) {
         let opened = self.sessions.values().map(|place| place.opened_ms);
-        self.newest = self.newest.max(opened.max().unwrap_or(0));
+        let newest = opened.max().unwrap_or(0);
+        self.settled = self.settled.max(newest - LATECOMERS_MS);
     }
 
     /// What to do about an event.
@@ -108,13 +118,19 @@ impl Position {
 
     /// As text for the client: what is over is left out, except the newest.
     pub(super) fn to_text(&self) -> String {
-        let open = self
+        let mut named: Vec<_> = self
             .sessions
             .iter()
-            .filter(|(_, place)| !place.over || place.opened_ms >= self.newest);
+            .filter(|(_, place)| !place.over || place.opened_ms > self.settled)
+            .collect();
+        if named.len() > MOST {
+            named.sort_by_key(|(_, place)| (place.over, -place.opened_ms));
+            named.truncate(MOST);
+        }
         let text = Text {
-            t: self.newest,
-            s: open
+            t: self.settled,
+            s: named
+                .into_iter()
                 .map(|(session, place)| (session.as_str().to_owned(), place.seq))
                 .collect(),
         };
@@ -134,7 +150,7 @@ impl Position {
             over: false,
         };
         Some(Self {
-            newest: text.t,
+            settled: text.t,
             sessions: text
                 .s
                 .into_iter()
@@ -144,6 +160,9 @@ impl Position {
     }
 }
 
+/// How long after its opening a session may become known. Opening takes at
+/// most as long as a request, which is shorter.
+const LATECOMERS_MS: i64 = 60_000;
 /// More sessions are not listed either.
 const MOST: usize = 200;
 
@@ -173,6 +192,48 @@ mod tests {
     }
 
     #[test]
+    fn sessions_of_the_same_moment_are_both_read_from_their_start() {
+        let mut position = Position::default();
+        position.note(&id("first"), listed(3, 1_000_000, false), true);
+        position.noted_all();
+        // It was written after the listing: in the same moment, or before.
+        for (late, opened_ms) in [("same", 1_000_000), ("older", 999_000)] {
+            assert!(position.note(&id(late), listed(2, opened_ms, false), false));
+            position.noted_all();
+            assert_eq!(position.seq(&id(late)), 0, "{late}");
+        }
+        // Also for a client that comes back, and where it is over already.
+        let mut position = Position::default();
+        position.note(&id("first"), listed(3, 1_000_000, false), true);
+        position.noted_all();
+        let mut again = Position::from_text(&position.to_text()).unwrap();
+        assert!(again.note(&id("same"), listed(2, 1_000_000, true), false));
+        assert!(again.note(&id("older"), listed(2, 999_000, true), false));
+        assert!(!again.note(&id("first"), listed(3, 1_000_000, true), false));
+    }
+
+    #[test]
+    fn a_session_that_ended_a_moment_ago_is_not_read_again() {
+        let mut position = Position::default();
+        position.note(&id("a"), listed(4, 1_000_000, true), true);
+        position.note(&id("b"), listed(4, 1_030_000, false), true);
+        position.note(&id("long ago"), listed(4, 900_000, true), true);
+        position.noted_all();
+        let mut again = Position::from_text(&position.to_text()).unwrap();
+        assert!(!again.note(&id("a"), listed(4, 1_000_000, true), false));
+        assert!(!again.note(&id("long ago"), listed(4, 900_000, true), false));
+    }
+
+    #[test]
+    fn a_text_of_an_earlier_gateway_is_still_understood() {
+        let text = URL_SAFE_NO_PAD.encode("{\"t\":1000000,\"s\":{\"b\":4}}");
+        let mut position = Position::from_text(&text).unwrap();
+        assert!(!position.note(&id("a"), listed(9, 990_000, true), false));
+        assert!(!position.note(&id("b"), listed(4, 1_000_000, false), false));
+        assert!(position.note(&id("c"), listed(1, 1_000_001, false), false));
+    }
+
+    #[test]
     fn a_position_comes_back_from_its_text() {
         let mut position = Position::default();
         position.note(&id("old"), listed(9, 50, true), true);
@@ -191,16 +252,16 @@ mod tests {
     #[test]
     fn a_session_that_is_over_leaves_the_text_but_not_the_newest() {
         let mut position = Position::default();
-        position.note(&id("a"), listed(1, 100, false), true);
-        position.note(&id("b"), listed(1, 200, false), true);
+        position.note(&id("a"), listed(1, 100_000, false), true);
+        position.note(&id("b"), listed(1, 200_000, false), true);
         position.noted_all();
         position.sent(&id("a"), 2, true);
         position.sent(&id("b"), 2, true);
         let mut again = Position::from_text(&position.to_text()).unwrap();
         assert_eq!(again.step(&id("a"), 3), Step::ListSessions);
         assert_eq!(again.seq(&id("b")), 2);
-        assert!(!again.note(&id("a"), listed(2, 100, true), false));
-        assert!(!again.note(&id("b"), listed(2, 200, true), false));
+        assert!(!again.note(&id("a"), listed(2, 100_000, true), false));
+        assert!(!again.note(&id("b"), listed(2, 200_000, true), false));
     }
 
     #[test]

@@ -172,7 +172,7 @@ const CRM_FIELDS: [&str; 17] = [
 ];
 
 /// Everything that is passed on about a visitor.
-const VISITOR_FIELDS: [&str; 25] = [
+const VISITOR_FIELDS: [&str; 26] = [
     "name",
     "portrait_url",
     "nick_name",
@@ -198,6 +198,7 @@ const VISITOR_FIELDS: [&str; 25] = [
     "list_url",
     "define",
     "product_id",
+    "custom",
 ];
 
 /// Fills in what Jiaxin's numbered event leaves unsaid.

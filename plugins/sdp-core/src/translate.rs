@@ -162,6 +162,16 @@ pub const FIELDS: [&str; 26] = [
     "define",
 ];
 
+/// Everything that a vendor may make use of: every known key, and what the app
+/// adds to them.
+pub fn all_fields() -> Vec<String> {
+    FIELDS
+        .iter()
+        .chain(&["custom"])
+        .map(|&key| key.to_owned())
+        .collect()
+}
+
 /// Profile keys that tell where a visitor comes from.
 const CONTEXT: [&str; 7] = [
     "page",

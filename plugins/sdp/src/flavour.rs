@@ -1,7 +1,7 @@
 //! SDP/1 as the document has it, with nothing added.
 
 use kefu_plugin_api::prelude::{Descriptor, OpenError};
-use kefu_sdp_core::{Account, Flavour, config::Config, translate::FIELDS};
+use kefu_sdp_core::{Account, Flavour, config::Config, translate::all_fields};
 
 use crate::settings::Settings;
 
@@ -22,7 +22,7 @@ impl Flavour for Plain {
     /// The defaults of the protocol's section 7.
     fn defaults() -> Config {
         Config {
-            visitor_fields: Some(FIELDS.map(str::to_owned).into()),
+            visitor_fields: Some(all_fields()),
             ..Config::default()
         }
     }

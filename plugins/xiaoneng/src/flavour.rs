@@ -10,7 +10,7 @@ use kefu_plugin_api::prelude::{
 use kefu_sdp_core::{
     Account, Arrival, Flavour,
     config::{self, Config, Evaluation, Human, Leave, Robot},
-    translate::FIELDS,
+    translate::all_fields,
     wire::Mode,
 };
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl Flavour for Xiaoneng {
                 after_seconds: 0,
             }),
             emoji: Some(EmojiForm::Text),
-            visitor_fields: Some(FIELDS.map(str::to_owned).into()),
+            visitor_fields: Some(all_fields()),
             ..Config::default()
         }
     }

@@ -24,6 +24,7 @@ mod outage;
 mod plugin_faults;
 mod repeats;
 mod secrets;
+mod session_rules;
 mod shutdown;
 mod sources;
 mod startup;

@@ -206,6 +206,7 @@ async fn a_rating_window_that_closed_while_the_gateway_was_away_closes_at_the_st
     let commit = Commit {
         record,
         create: false,
+        alone: false,
         events: Vec::new(),
         calls: Vec::new(),
         finished: Vec::new(),

@@ -5,8 +5,9 @@
 //! of a new session, [`retry`] judges attempts to reach a vendor, [`command`]
 //! checks what visitors send, [`config`] what operators write. [`emoji`] turns
 //! vendors' emoticon codes into Unicode and back, [`source`] says where
-//! visitors come from. [`session`], [`log`] and [`outbox`] are the data that is kept; [`problem`] is every refusal that a
-//! visitor can meet.
+//! visitors come from, [`profile`] which part of what is known of a visitor a
+//! provider may have. [`session`], [`log`] and [`outbox`] are the data that is
+//! kept; [`problem`] is every refusal that a visitor can meet.
 
 pub mod command;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod emoji;
 pub mod log;
 pub mod outbox;
 pub mod problem;
+pub mod profile;
 pub mod retry;
 pub mod routing;
 pub mod session;

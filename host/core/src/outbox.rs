@@ -32,6 +32,10 @@ pub struct OutboxEntry {
     /// anew at each attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
+    /// The trace that the visitor's request belongs to, as `traceparent` writes
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// How an entry ended.

@@ -17,14 +17,17 @@ use kefu_plugin_api::{
         AppId, CallId, ConversationId, DeskId, GroupId, MessageId, ProviderId, SessionId, TimerId,
         VisitorId,
     },
-    message::{Agent, Content},
+    message::{Agent, Content, ContentKind},
     session::{Scope, SessionView},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::log::SessionCard;
+mod silence;
+
+pub use self::silence::{Quiet, Side, Silence};
+use crate::{log::SessionCard, profile};
 
 /// One visit at a desk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,6 +114,28 @@ pub struct Record {
     /// How often in a row the adapter failed on one of its timers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timer_failures: BTreeMap<TimerId, u32>,
+    /// Who keeps the other side waiting.
+    #[serde(default, skip_serializing_if = "Silence::is_broken")]
+    pub silence: Silence,
+    /// Media of messages that the adapter was told of and may send later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_media: Vec<HeldMedia>,
+    /// What the visitor sent while opening and the vendor got as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub converted_late: BTreeMap<MessageId, ContentKind>,
+    /// The only profile fields that the operator lets this provider have;
+    /// absent: those that its adapter declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_fields: Option<Vec<String>>,
+}
+
+/// Media of a message that the adapter was told of and may send later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldMedia {
+    /// The message.
+    pub message: MessageId,
+    /// Media of the gateway that it links to.
+    pub media: Vec<String>,
 }
 
 /// A message that waits for the handshake.
@@ -120,8 +145,14 @@ pub struct Waiting {
     pub id: MessageId,
     /// What it carries.
     pub content: Content,
+    /// The kind it had, where nobody at this provider carries that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converted_from: Option<ContentKind>,
     /// Media of the gateway that it links to.
     pub media: Vec<String>,
+    /// The trace that its request belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// A wish for a human that waits for the handshake.
@@ -183,6 +214,8 @@ pub enum TimerKey {
     RatingWindow,
     /// The session may have been idle for too long.
     Idle,
+    /// One side may have been silent for too long.
+    Silence(Side),
     /// One of the adapter's.
     Adapter(TimerId),
 }
@@ -192,6 +225,8 @@ impl From<TimerKey> for String {
         match key {
             TimerKey::RatingWindow => "rating".into(),
             TimerKey::Idle => "idle".into(),
+            TimerKey::Silence(Side::Visitor) => "visitor_silence".into(),
+            TimerKey::Silence(Side::Agent) => "agent_silence".into(),
             TimerKey::Adapter(id) => format!("adapter:{id}"),
         }
     }
@@ -202,6 +237,8 @@ impl From<String> for TimerKey {
         match (key.as_str(), key.strip_prefix("adapter:")) {
             (_, Some(id)) => Self::Adapter(id.into()),
             ("rating", None) => Self::RatingWindow,
+            ("visitor_silence", None) => Self::Silence(Side::Visitor),
+            ("agent_silence", None) => Self::Silence(Side::Agent),
             (_, None) => Self::Idle,
         }
     }
@@ -270,6 +307,10 @@ impl Record {
             open_calls: Vec::new(),
             timers: BTreeMap::new(),
             timer_failures: BTreeMap::new(),
+            silence: Silence::default(),
+            held_media: Vec::new(),
+            converted_late: BTreeMap::new(),
+            allowed_fields: None,
         })
     }
 
@@ -280,7 +321,7 @@ impl Record {
             desk: self.desk.clone(),
             provider: self.provider.clone(),
             state: self.state,
-            capabilities: self.as_told(self.capabilities.clone()),
+            capabilities: self.shown_capabilities(),
             config: self.config.clone(),
             agent: self.agent.clone(),
             queue: self.queue,
@@ -293,13 +334,37 @@ impl Record {
         }
     }
 
-    /// Capabilities as apps are told them: where a table makes Unicode of the
-    /// vendor's codes, that is how its emoji arrive.
-    pub fn as_told(&self, mut capabilities: Capabilities) -> Capabilities {
+    /// The capabilities as apps see them: emoji arrive as Unicode where a table
+    /// makes it of the vendor's codes, and profile fields that are not sent to
+    /// this provider are left out.
+    pub fn shown_capabilities(&self) -> Capabilities {
+        let mut shown = self.capabilities.clone();
         if self.emoji_converted {
-            capabilities.emoji = EmojiForm::Native;
+            shown.emoji = EmojiForm::Native;
         }
-        capabilities
+        if let Some(allowed) = &self.allowed_fields {
+            shown.visitor_fields = profile::both(&shown.visitor_fields, allowed);
+        }
+        shown
+    }
+
+    /// The part of the visitor's profile that this provider may have: what its
+    /// vendor makes use of and its operator lets it have.
+    pub fn shared_profile(&self, profile: Visitor) -> Visitor {
+        let mut shared = profile::shared(profile, &self.capabilities.visitor_fields);
+        if let Some(allowed) = &self.allowed_fields {
+            shared = profile::shared(shared, allowed);
+        }
+        if !self.tells_id() {
+            shared.id.clear();
+        }
+        shared
+    }
+
+    /// Whether the app's own id of its user is told to the adapter.
+    fn tells_id(&self) -> bool {
+        let allowed = self.allowed_fields.as_deref();
+        allowed.is_none_or(|allowed| profile::lists(allowed, "id"))
     }
 
     /// The session as its adapter sees it.
@@ -310,7 +375,11 @@ impl Record {
             provider: self.provider.clone(),
             app: self.app.clone(),
             desk: self.desk.clone(),
-            visitor: VisitorId::new(&self.visitor.id),
+            visitor: VisitorId::new(if self.tells_id() {
+                self.visitor.id.as_str()
+            } else {
+                ""
+            }),
             client: self.client.clone(),
             conversation: self.conversation.clone(),
             vendor_session: self.vendor_session.clone(),

@@ -48,6 +48,7 @@ mod journal;
 mod moves;
 mod rating;
 mod rules;
+mod silence;
 mod timers;
 mod values;
 mod waiting;
@@ -62,7 +63,7 @@ use kefu_plugin_api::{
 };
 
 pub use self::values::{
-    Context, Input, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Violation,
+    Context, Input, Log, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Said, Violation,
 };
 use self::{journal::draw, timers::Firing};
 use crate::{log::LogEvent, outbox::OutboxEntry, problem::Problem, session::Record};
@@ -75,7 +76,7 @@ pub struct Turn<'a> {
     todo: VecDeque<Todo>,
     doing: Doing,
     firing: Option<Firing>,
-    media: Vec<String>,
+    telling: Telling,
     events: Vec<LogEvent>,
     calls: Vec<OutboxEntry>,
     finished: Vec<u64>,
@@ -84,6 +85,8 @@ pub struct Turn<'a> {
     notes: Vec<String>,
     reply: Reply,
     renew_token: Option<String>,
+    unknown_recalls: u32,
+    alone: bool,
     ending: Ending,
     /// Whether the session went on to another provider during an answer.
     moved_on: bool,
@@ -107,6 +110,16 @@ struct Todo {
     after: Doing,
     /// Media of the gateway that the event links to.
     media: Vec<String>,
+    /// The trace that it belongs to, if not to that of the turn.
+    trace: Option<String>,
+}
+
+/// What calls inherit from the event that the adapter is being told of.
+#[derive(Default)]
+struct Telling {
+    message: Option<MessageId>,
+    media: Vec<String>,
+    trace: Option<String>,
 }
 
 /// What the adapter is doing, as far as something follows from it.
@@ -116,6 +129,9 @@ enum Doing {
     Anything,
     /// Reading the end of a call.
     Finish,
+    /// Being told of a message that waited for the handshake: where it fails on
+    /// one, the session goes on without it.
+    Held,
     /// Seeing the visitor off: where leaving ends sessions, it must end now.
     Exit,
     /// Being told that the session ends.
@@ -136,7 +152,7 @@ impl<'a> Turn<'a> {
             todo: VecDeque::new(),
             doing: Doing::Anything,
             firing: None,
-            media: Vec::new(),
+            telling: Telling::default(),
             events: Vec::new(),
             calls: Vec::new(),
             finished: Vec::new(),
@@ -145,6 +161,8 @@ impl<'a> Turn<'a> {
             notes: Vec::new(),
             reply: Reply::Accepted,
             renew_token: None,
+            unknown_recalls: 0,
+            alone: false,
             ending: Ending::default(),
             moved_on: false,
             active: matches!(
@@ -191,6 +209,7 @@ impl<'a> Turn<'a> {
             mut event,
             after,
             media,
+            trace,
         } = loop {
             let next = self.todo.pop_front()?;
             if !self.comes_too_late(&next.event) && self.still_fires(&next.event) {
@@ -198,7 +217,15 @@ impl<'a> Turn<'a> {
             }
         };
         self.doing = after;
-        self.media = media;
+        let message = match &event {
+            Event::FromVisitor { message } => Some(message.id.clone()),
+            _ => None,
+        };
+        self.telling = Telling {
+            message,
+            media,
+            trace,
+        };
         self.in_codes(&mut event);
         let callback_url = self.facts.as_ref().map_or("", |facts| &facts.callback_url);
         let seed = draw(self.context.seed, self.drawn);
@@ -230,6 +257,7 @@ impl<'a> Turn<'a> {
             self.go_back(before);
             return Err(violation);
         }
+        self.hold_media();
         if let Some(firing) = self.firing.take() {
             self.record.timer_failures.remove(&firing.timer);
         }
@@ -238,7 +266,7 @@ impl<'a> Turn<'a> {
                 self.end(EndReason::Visitor);
             }
             Doing::Close(reason) => self.close(reason),
-            Doing::Anything | Doing::Finish | Doing::Exit => {}
+            Doing::Anything | Doing::Finish | Doing::Held | Doing::Exit => {}
         }
         if !self.moved_on {
             self.release_waiting();
@@ -270,6 +298,8 @@ impl<'a> Turn<'a> {
             notes: self.notes,
             reply: self.reply,
             renew_token: self.renew_token,
+            unknown_recalls: self.unknown_recalls,
+            alone: self.alone,
             changed,
         }
     }
@@ -283,6 +313,7 @@ impl<'a> Turn<'a> {
             event,
             after,
             media: Vec::new(),
+            trace: None,
         });
     }
 }

@@ -12,14 +12,14 @@ use kefu_core::{
     command::Command,
     outbox::{Finished, OutboxEntry},
     session::{Fallback, Opening, Record, session_id},
-    turn::{Context, Input, ProviderFacts, Providers, Turn},
+    turn::{Context, Input, Log, ProviderFacts, Providers, Said, Turn},
 };
 use kefu_plugin_api::{
     capability::{Evaluation, EvaluationTarget},
     descriptor::Descriptor,
     event::{CallResult, Client, ProviderEvent, Visitor},
     http::HttpResponse,
-    ids::ProviderId,
+    ids::{MessageId, ProviderId, SessionId},
     message::Content,
     testing::samples,
     time::Timestamp,
@@ -65,6 +65,19 @@ impl Providers for Facts {
     fn facts(&self, _: &ProviderId) -> Option<ProviderFacts> {
         Some(self.0.clone())
     }
+
+    fn has_other_session(&self, _: &ProviderId, _: &Record) -> bool {
+        false
+    }
+}
+
+/// Nothing of the log is kept: whatever is taken back is not there.
+struct NoLog;
+
+impl Log for NoLog {
+    fn said(&self, _: &SessionId, _: &MessageId) -> Option<Said> {
+        None
+    }
 }
 
 impl<'a> Play<'a> {
@@ -108,6 +121,7 @@ impl<'a> Play<'a> {
             facts: Facts(ProviderFacts {
                 descriptor,
                 max_idle_ms: 7 * 24 * 3_600_000,
+                visitor_fields: None,
                 deadline_ms: 3_600_000,
                 callback_url: samples::view().callback_url.into(),
                 emoji: None,
@@ -261,6 +275,8 @@ impl<'a> Play<'a> {
             now: self.now,
             seed: self.random.next(),
             providers: &self.facts,
+            log: &NoLog,
+            trace: None,
         };
         // What the visitor may not do now never reaches the adapter.
         let Ok(mut turn) = Turn::begin(self.record.clone(), input, context) else {

@@ -264,6 +264,7 @@ pub(super) mod tests {
             },
             on_unknown: OnUnknown::Report,
             emoji: None,
+            visitor_fields: None,
             max_idle: Duration::from_secs(3600),
             drain: Duration::from_secs(3600),
             max_copies: 8,

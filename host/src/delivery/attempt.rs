@@ -70,6 +70,12 @@ impl Try<'_> {
         {
             request.body = body;
         }
+        let names_trace = |(name, _): &(String, String)| name.eq_ignore_ascii_case("traceparent");
+        if let Some(trace) = &self.entry.trace
+            && !request.headers.iter().any(names_trace)
+        {
+            request.headers.push(("traceparent".into(), trace.clone()));
+        }
         Ok(request)
     }
 

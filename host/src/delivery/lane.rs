@@ -169,6 +169,7 @@ mod tests {
             created_at: Timestamp::default(),
             deadline_at: Timestamp::default(),
             media: Vec::new(),
+            trace: None,
         };
         Queued {
             entry: Box::new(entry),

@@ -16,6 +16,7 @@ mod one_session;
 mod profile;
 mod pulse;
 mod sessions;
+mod trace;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -97,6 +98,11 @@ impl Visit<'_> {
         json::read(self.headers(), body)
     }
 
+    /// The trace that this request belongs to.
+    fn trace(&self) -> Option<String> {
+        trace::parent(self.headers()).map(str::to_owned)
+    }
+
     /// What makes this request safe to repeat, if the client wants that.
     fn key(&self, body: &Bytes) -> Result<Option<IdempotencyKey>, Problem> {
         let Some(key) = idempotency_key(self.headers())? else {
@@ -118,8 +124,10 @@ impl Visit<'_> {
         let engine = self.ask.edge.parts.engine.clone();
         let who = self.identity.who.clone();
         let session = self.session();
+        let trace = self.trace();
         let replied =
-            to_the_end(async move { engine.command(&who, &session, command, key).await }).await?;
+            to_the_end(async move { engine.command(&who, &session, command, key, trace).await })
+                .await?;
         Ok(replied.reply)
     }
 }

@@ -175,7 +175,8 @@ impl Engine {
         self.0.dispatcher.close();
     }
 
-    /// Brings a visitor's command to a session of this visitor.
+    /// Brings a visitor's command to a session of this visitor. `trace` goes
+    /// with what it causes.
     ///
     /// # Errors
     /// `not-found` for somebody else's session; whatever the state table says;
@@ -186,6 +187,7 @@ impl Engine {
         session: &SessionId,
         mut command: Command,
         key: Option<IdempotencyKey>,
+        trace: Option<String>,
     ) -> Result<Replied, Problem> {
         if let Command::Human { group: Some(group) } = &command {
             let translated = self.translate_group(who, session, group).await?;
@@ -195,6 +197,7 @@ impl Engine {
         let job = TurnJob {
             asker: Some(who.clone()),
             key,
+            trace,
             ..TurnJob::new(Input::Command(command))
         };
         match self.run(session, job, false).await {

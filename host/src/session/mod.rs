@@ -19,6 +19,7 @@
 mod clock;
 mod dispatcher;
 pub mod engine;
+mod facts;
 pub mod hub;
 mod replay;
 mod request;

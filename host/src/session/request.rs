@@ -47,6 +47,8 @@ pub struct OpenRequest {
     pub key: Option<IdempotencyKey>,
     /// How long to wait for the vendor's handshake.
     pub wait: Option<Duration>,
+    /// The trace that it belongs to, as `traceparent` writes it.
+    pub trace: Option<String>,
 }
 
 /// A session that is open now.

@@ -57,6 +57,8 @@ pub(super) struct TurnJob {
     pub(super) without_adapter: bool,
     /// What was found out before the turn had to wait for another provider.
     pub(super) replay: Option<Box<Replay>>,
+    /// The trace that the request belongs to.
+    pub(super) trace: Option<String>,
 }
 
 impl TurnJob {
@@ -70,6 +72,7 @@ impl TurnJob {
             dead: None,
             without_adapter: false,
             replay: None,
+            trace: None,
         }
     }
 }

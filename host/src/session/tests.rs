@@ -2,6 +2,7 @@
 //! fails or is taken out costs its own provider.
 
 mod absence;
+mod one_each;
 
 use std::{
     sync::{
@@ -108,6 +109,7 @@ impl Place {
             client: Client::default(),
             key: None,
             wait: Some(PATIENCE),
+            trace: None,
         };
         let opened = tokio::time::timeout(PATIENCE, self.engine.open(request)).await;
         let opened = opened.map_err(|_| "it takes too long")?;
@@ -122,7 +124,7 @@ impl Place {
             media: vec![],
         };
         let who = who(visitor);
-        let said = self.engine.command(&who, session, command, None);
+        let said = self.engine.command(&who, session, command, None, None);
         let said = tokio::time::timeout(PATIENCE, said).await;
         let said = said.map_err(|_| "it takes too long")?;
         said.map(drop).map_err(|problem| problem.to_string())

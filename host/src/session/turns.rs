@@ -5,10 +5,7 @@
 //! told from the store's thread. Invariant: nobody is answered, no stream is
 //! told and nothing leaves before the commit is on disk.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use kefu_core::{
@@ -16,7 +13,7 @@ use kefu_core::{
     outbox::{DeadLetter, Letter, OutboxEntry},
     problem::{Problem, Slug},
     session::Record,
-    turn::{Context, Outcome, ProviderFacts, Providers, Reply, Turn, Violation},
+    turn::{Context, Outcome, Reply, Turn, Violation},
 };
 use kefu_plugin_api::{
     effect::Effect, event::Event, ids::ProviderId, time::Timestamp, wire::HandleInput,
@@ -26,6 +23,7 @@ use super::{
     IdempotencyKey, Signal, StoredEvent, VisitorKey, clock,
     dispatcher::Work,
     engine::Shared,
+    facts::Facts,
     replay::{Heard, Hearing},
     slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
     tally::Tally,
@@ -77,6 +75,8 @@ pub(super) fn turn(
         now,
         seed,
         providers: &facts,
+        log: &facts,
+        trace: job.trace.as_deref(),
     };
     let mut turn = match Turn::begin((*record).clone(), job.input.clone(), context) {
         Ok(turn) => turn,
@@ -234,8 +234,15 @@ fn commit(
         typing,
         notes,
         reply,
+        alone,
+        unknown_recalls,
         ..
     } = outcome;
+    for _ in 0..unknown_recalls {
+        shared
+            .metrics
+            .callback_answered(&record.provider, "unknown_message");
+    }
     for note in notes {
         tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
     }
@@ -267,6 +274,7 @@ fn commit(
     let commit = Commit {
         record: Record::clone(&record),
         create,
+        alone,
         events: events.clone(),
         calls: calls.clone(),
         finished,
@@ -297,7 +305,11 @@ fn commit(
                     shared.carry(calls);
                     Ended::Ran { reply, record }
                 }
-                Ok(Committed::AlreadyOpen(_)) => Ended::AlreadyOpen,
+                Ok(Committed::AlreadyOpen(_)) if create => Ended::AlreadyOpen,
+                Ok(Committed::AlreadyOpen(_)) => Ended::NotStored(StoreError::new(
+                    "write a turn",
+                    "the visitor has another session open with this provider meanwhile",
+                )),
                 Ok(Committed::KeyTaken) => Ended::Refused(in_flight()),
                 Ok(Committed::Conflict) => {
                     slot.set_record(None);
@@ -434,27 +446,6 @@ fn stored(event: &LogEvent) -> Result<StoredEvent, StoreError> {
         json: Bytes::from(json),
         last: matches!(event.body, EventBody::Ended { .. }),
     })
-}
-
-/// What the core asks about providers.
-struct Facts<'a>(&'a Shared);
-
-impl Providers for Facts<'_> {
-    fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts> {
-        let slot = self.0.registry.slot(provider)?;
-        if !slot.availability().takes_turns() {
-            return None;
-        }
-        let configured = slot.provider();
-        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Some(ProviderFacts {
-            descriptor: Arc::clone(slot.current()?.descriptor()),
-            max_idle_ms: millis(configured.max_idle),
-            deadline_ms: millis(configured.limits.deadline),
-            callback_url: self.0.callback_url(provider),
-            emoji: configured.emoji.as_ref().map(|it| Arc::clone(&it.table)),
-        })
-    }
 }
 
 impl Shared {

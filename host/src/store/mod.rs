@@ -9,6 +9,7 @@
 //! under which callbacks find this one, so that sessions can be spread by the
 //! shard that their ids begin with.
 
+mod log;
 mod open;
 mod reader;
 mod rows;
@@ -21,11 +22,11 @@ use std::collections::BTreeMap;
 use kefu_core::{
     outbox::{DeadLetter, OutboxEntry},
     session::Record,
-    turn::{Name, NameKey, Reply},
+    turn::{Name, NameKey, Reply, Said},
 };
 use kefu_plugin_api::{
     event::ProviderEvent,
-    ids::{ConversationId, DeskId, ProviderId, SessionId},
+    ids::{ConversationId, DeskId, MessageId, ProviderId, SessionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,18 @@ pub trait Store: Send + Sync + 'static {
         only_open: bool,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// The providers and desks at which a visitor has sessions open.
+    ///
+    /// # Errors
+    /// As above.
+    fn open_at(&self, who: &VisitorKey) -> Result<Vec<OpenAt>, StoreError>;
+
+    /// Where a message stands in its session's log.
+    ///
+    /// # Errors
+    /// As above.
+    fn said(&self, session: &SessionId, message: &MessageId) -> Result<Option<Said>, StoreError>;
 
     /// The session that goes under a name.
     ///
@@ -181,6 +194,17 @@ pub struct StoredState {
     pub state: Vec<u8>,
 }
 
+/// Where a visitor has a session open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAt {
+    /// At which desk.
+    pub desk: DeskId,
+    /// The session.
+    pub session: SessionId,
+    /// With whom.
+    pub provider: ProviderId,
+}
+
 /// Some of a provider's open sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPage {
@@ -201,6 +225,8 @@ pub struct Commit {
     pub record: Record,
     /// Whether it is new; otherwise the version before must be one less.
     pub create: bool,
+    /// Whether it must be its visitor's only open session with its provider.
+    pub alone: bool,
     /// New events of its log.
     pub events: Vec<StoredEvent>,
     /// New entries of the outbox.
@@ -227,7 +253,8 @@ pub enum Committed {
     /// Somebody else changed the session meanwhile, or the event of the inbox
     /// was handled already; nothing was written.
     Conflict,
-    /// The visitor has a session open at this desk; nothing was written.
+    /// The visitor has a session open at this desk, or with a provider that
+    /// allows only one; nothing was written.
     AlreadyOpen(SessionId),
     /// The request was answered meanwhile; nothing was written.
     KeyTaken,

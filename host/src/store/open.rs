@@ -9,11 +9,12 @@
 use std::collections::BTreeMap;
 
 use kefu_core::session::Record;
-use kefu_plugin_api::ids::{ProviderId, SessionId};
+use kefu_plugin_api::ids::{DeskId, ProviderId, SessionId};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{OpenCursor, OpenPage, StoreError, StoredState, reader::Readers, rows};
+use super::{OpenAt, OpenCursor, OpenPage, StoreError, StoredState, reader::Readers, rows};
+use crate::session::VisitorKey;
 
 /// How many open sessions a sample is taken from.
 const MOST_WALKED: i64 = 200_000;
@@ -169,6 +170,22 @@ fn by_age(one: &String, other: &String) -> std::cmp::Ordering {
     one.get(4..)
         .cmp(&other.get(4..))
         .then_with(|| one.cmp(other))
+}
+
+/// The sessions that a visitor has open.
+pub(super) fn at(connection: &Connection, who: &VisitorKey) -> rusqlite::Result<Vec<OpenAt>> {
+    connection
+        .prepare_cached(
+            "SELECT desk, session, provider FROM open_sessions WHERE app = ? AND visitor = ?",
+        )?
+        .query_map(params![who.app.as_str(), who.visitor], |row| {
+            Ok(OpenAt {
+                desk: DeskId::new(row.get::<_, String>(0)?),
+                session: SessionId::new(row.get::<_, String>(1)?),
+                provider: ProviderId::new(row.get::<_, String>(2)?),
+            })
+        })?
+        .collect()
 }
 
 /// A page of a provider's open sessions.

@@ -93,17 +93,38 @@ fn in_the_way(connection: &Connection, commit: &Commit) -> Result<Option<Committ
             return Ok(Some(Committed::Conflict));
         }
     }
+    let (app, visitor) = (record.app.as_str(), record.visitor.id.as_str());
+    if commit.alone && !record.is_over() {
+        let other = first(
+            connection,
+            "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND provider = ? AND session <> ?",
+            params![app, visitor, record.provider.as_str(), record.id.as_str()],
+        )?;
+        if other.is_some() {
+            return Ok(other);
+        }
+    }
     if !commit.create {
         return Ok(None);
     }
+    first(
+        connection,
+        "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ?",
+        params![app, visitor, record.desk.as_str()],
+    )
+}
+
+/// The open session that a statement finds.
+fn first(
+    connection: &Connection,
+    sql: &'static str,
+    values: impl rusqlite::Params,
+) -> Result<Option<Committed>, StoreError> {
     connection
-        .prepare_cached(
-            "SELECT session FROM open_sessions WHERE app = ? AND visitor = ? AND desk = ?",
-        )
+        .prepare_cached(sql)
         .and_then(|mut statement| {
-            let place = params![record.app.as_str(), record.visitor.id, record.desk.as_str()];
             statement
-                .query_row(place, |row| row.get::<_, String>(0))
+                .query_row(values, |row| row.get::<_, String>(0))
                 .optional()
         })
         .map(|open| open.map(|open| Committed::AlreadyOpen(SessionId::new(open))))

@@ -8,16 +8,20 @@ use std::{
     thread::JoinHandle,
 };
 
-use kefu_core::{outbox::DeadLetter, session::Record, turn::Name};
+use kefu_core::{
+    outbox::DeadLetter,
+    session::Record,
+    turn::{Name, Said},
+};
 use kefu_plugin_api::{
-    ids::{DeskId, ProviderId, SessionId},
+    ids::{DeskId, MessageId, ProviderId, SessionId},
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Answered, Commit, Committed, Done, InboxEvent, OpenCursor, OpenPage, Store, StoreError,
-    StoredState, Unsent, name_parts, open,
+    Answered, Commit, Committed, Done, InboxEvent, OpenAt, OpenCursor, OpenPage, Store, StoreError,
+    StoredState, Unsent, log, name_parts, open,
     reader::Readers,
     rows::from_bytes,
     schema,
@@ -220,6 +224,15 @@ impl Store for SqliteStore {
                 .collect()
         })?;
         rows.iter().map(|bytes| from_bytes(bytes)).collect()
+    }
+
+    fn open_at(&self, who: &VisitorKey) -> Result<Vec<OpenAt>, StoreError> {
+        self.readers
+            .read("find open sessions", |connection| open::at(connection, who))
+    }
+
+    fn said(&self, session: &SessionId, message: &MessageId) -> Result<Option<Said>, StoreError> {
+        log::said(&self.readers, session, message)
     }
 
     fn named(&self, name: &Name) -> Result<Option<SessionId>, StoreError> {

@@ -365,6 +365,7 @@ pub(crate) fn provider(id: &str) -> Provider {
         },
         on_unknown: OnUnknown::Report,
         emoji: None,
+        visitor_fields: None,
         max_idle: Duration::from_secs(3600),
         drain: Duration::from_secs(3600),
         max_copies: 8,
@@ -391,6 +392,7 @@ pub(crate) fn entry(session: &str, number: u64, url: impl Into<String>) -> Outbo
         created_at: Timestamp::default(),
         deadline_at: Timestamp::from_unix_ms(i64::MAX),
         media: Vec::new(),
+        trace: None,
     }
 }
 

@@ -343,3 +343,41 @@ async fn a_vendor_that_closes_connections_after_each_answer_sees_no_call_twice()
         }
     }
 }
+
+#[tokio::test]
+async fn every_attempt_carries_the_trace_of_what_caused_it() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let tries = AtomicUsize::new(0);
+    let vendor = Vendor::start(move |request| match request.path.as_str() {
+        "/again" if tries.fetch_add(1, Ordering::SeqCst) == 0 => Act::Answer(503, ""),
+        _ => Act::Answer(200, ""),
+    })
+    .await;
+    let bench = Bench::start(Plan::default());
+    let mut traced = repeatable("s", 1, vendor.url("/again"));
+    traced.trace = Some(TRACE.into());
+    let mut own = entry("s", 2, vendor.url("/own"));
+    own.trace = Some(TRACE.into());
+    own.call
+        .request
+        .headers
+        .push(("traceparent".into(), "the adapter's".into()));
+    let none = entry("s", 3, vendor.url("/none"));
+    bench.delivery.carry(vec![traced, own, none]);
+    bench.desk.has_ends(3).await;
+    let traces: Vec<_> = vendor
+        .received()
+        .into_iter()
+        .map(|request| (request.path, request.headers.get("traceparent").cloned()))
+        .collect();
+    let some = |trace: &str| Some(trace.to_owned());
+    assert_eq!(
+        traces,
+        [
+            ("/again".to_owned(), some(TRACE)),
+            ("/again".to_owned(), some(TRACE)),
+            ("/own".to_owned(), some("the adapter's")),
+            ("/none".to_owned(), None),
+        ]
+    );
+}

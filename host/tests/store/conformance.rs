@@ -11,7 +11,8 @@ use kefu_gateway::store::{Committed, Unsent};
 use kefu_plugin_api::ids::SessionId;
 
 pub(crate) use crate::open::{
-    a_sample_of_many_sessions_is_taken_while_others_write, a_state_follows_its_session,
+    a_message_is_found_in_its_log, a_sample_of_many_sessions_is_taken_while_others_write,
+    a_state_follows_its_session, a_visitors_only_session_with_a_provider_is_guarded,
     open_sessions_are_counted_and_listed_by_provider,
     states_are_sampled_from_every_version_newest_and_oldest,
 };
@@ -45,6 +46,8 @@ macro_rules! conformance_of {
             open_sessions_are_counted_and_listed_by_provider
             states_are_sampled_from_every_version_newest_and_oldest
             a_state_follows_its_session
+            a_visitors_only_session_with_a_provider_is_guarded
+            a_message_is_found_in_its_log
             a_sample_of_many_sessions_is_taken_while_others_write
             every_write_is_told_once_and_in_the_order_of_its_session
             what_is_told_as_written_is_there_and_what_failed_is_not

@@ -84,6 +84,7 @@ pub(crate) fn turn(record: &mut Record) -> Commit {
     Commit {
         record: record.clone(),
         create: record.version == 1,
+        alone: false,
         events: vec![event(record, seq)],
         calls: vec![],
         finished: vec![],
@@ -121,6 +122,7 @@ pub(crate) fn entry(record: &Record, number: u64) -> OutboxEntry {
         created_at: at(0),
         deadline_at: at(60_000),
         media: vec!["m1".into()],
+        trace: None,
     }
 }
 

@@ -1,11 +1,13 @@
-//! Open sessions by provider, and what their adapters remember: what every
-//! store must answer.
+//! Open sessions by provider and by visitor, what their adapters remember, and
+//! messages in their logs: what every store must answer.
 
 use std::sync::mpsc;
 
+use kefu_core::{session::Record, turn::Said};
 use kefu_gateway::store::Committed;
+use kefu_plugin_api::ids::MessageId;
 
-use crate::fixture::{Place, done, end, session, turn};
+use crate::fixture::{Place, commit, done, end, event, session, turn, who};
 
 pub(crate) fn open_sessions_are_counted_and_listed_by_provider(place: &mut impl Place) {
     let mut records = Vec::new();
@@ -133,4 +135,93 @@ pub(crate) fn a_sample_of_many_sessions_is_taken_while_others_write(place: &mut 
         let count = states.iter().filter(|one| one.version == version).count();
         assert!((333..=334).contains(&count), "{version}: {count}");
     }
+}
+
+pub(crate) fn a_visitors_only_session_with_a_provider_is_guarded(place: &mut impl Place) {
+    let store = place.store();
+    let alone = |record: &mut Record| {
+        let mut commit = turn(record);
+        commit.alone = true;
+        commit
+    };
+    let mut first = session("v", "desk", 0);
+    done(store, alone(&mut first));
+    let mut second = session("v", "other desk", 1);
+    let open = Committed::AlreadyOpen(first.id.clone());
+    assert_eq!(commit(store, alone(&mut second.clone())), Ok(open.clone()));
+    // Its own row is in nobody's way, nor are those of others.
+    done(store, alone(&mut first));
+    done(store, alone(&mut session("another", "desk", 2)));
+    let mut elsewhere = session("v", "third desk", 3);
+    elsewhere.provider = "second".into();
+    done(store, alone(&mut elsewhere));
+    // It moves on to the first provider while it is opening.
+    elsewhere.provider = "first".into();
+    assert_eq!(commit(store, alone(&mut elsewhere.clone())), Ok(open));
+    let mut where_open: Vec<_> = store
+        .open_at(&who("v"))
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.desk.to_string(), it.session, it.provider.to_string()))
+        .collect();
+    where_open.sort();
+    assert_eq!(
+        where_open,
+        [
+            ("desk".to_owned(), first.id.clone(), "first".to_owned()),
+            (
+                "third desk".to_owned(),
+                elsewhere.id.clone(),
+                "second".to_owned()
+            ),
+        ]
+    );
+    done(store, end(&mut first));
+    done(store, alone(&mut second));
+}
+
+pub(crate) fn a_message_is_found_in_its_log(place: &mut impl Place) {
+    let store = place.store();
+    let mut record = session("v", "desk", 0);
+    let id = MessageId::from("0192f0c1-2345-7000-8000-000000000001");
+    let said = |record: &Record, seq: u64, body: serde_json::Value| {
+        let mut event = event(record, seq);
+        let json = serde_json::json!({
+            "seq": seq, "id": "e", "session": record.id, "at": "2026-01-31T00:00:00.000Z",
+            "type": body["type"], "data": body["data"],
+        });
+        event.json = json.to_string().into();
+        event
+    };
+    let message = |id: &str, text: &str| {
+        serde_json::json!({"type": "message", "data": {
+            "id": id, "from": {"kind": "agent"}, "content": {"type": "text", "text": text},
+        }})
+    };
+    let mut write = |body: serde_json::Value| {
+        let mut commit = turn(&mut record);
+        commit.events = vec![said(&commit.record, commit.record.last_seq, body)];
+        done(store, commit);
+        store.said(&record.id, &id).unwrap()
+    };
+    assert_eq!(
+        write(message("another", id.as_str())),
+        None,
+        "it only quotes it"
+    );
+    let found = |seqs: &[u64], recalled| {
+        Some(Said {
+            seqs: seqs.to_vec(),
+            recalled,
+        })
+    };
+    assert_eq!(write(message(id.as_str(), "hello")), found(&[2], false));
+    let status =
+        serde_json::json!({"type": "message.status", "data": {"message": id, "status": "read"}});
+    assert_eq!(write(status), found(&[2], false));
+    assert_eq!(write(message(id.as_str(), "hello")), found(&[2, 4], false));
+    let taken = serde_json::json!({"type": "message.recalled", "data": {"message": id}});
+    assert_eq!(write(taken), found(&[2, 4], true));
+    let other = session("v", "other desk", 1);
+    assert_eq!(store.said(&other.id, &id), Ok(None));
 }

@@ -216,6 +216,7 @@ fn provider(old: &Provider, new: &Provider) -> BTreeSet<&'static str> {
         limits => "",
         on_unknown => "on_unknown",
         emoji => "emoji",
+        visitor_fields => "visitor_fields",
         max_idle => "max_idle",
         drain => "drain",
         max_copies => "max_copies",

@@ -31,6 +31,9 @@ pub struct Provider {
     /// The table between the vendor's emoticon codes and Unicode; absent if
     /// none is named, and if the one that is named was never right.
     pub emoji: Option<Emoji>,
+    /// The only fields of a visitor's profile that may be sent to the vendor;
+    /// absent: those that the adapter declares.
+    pub visitor_fields: Option<Arc<[String]>>,
     /// How long a session that its visitor left stays open.
     pub max_idle: Duration,
     /// How long open sessions have once the provider is taken out.

@@ -180,6 +180,7 @@ pub(super) struct Provider {
     pub(super) limits: ProviderLimits,
     pub(super) on_unknown: Option<String>,
     pub(super) emoji: Option<String>,
+    pub(super) visitor_fields: Option<Vec<String>>,
     pub(super) max_idle: Option<Time>,
     pub(super) drain: Option<Time>,
     pub(super) max_copies: Option<i64>,

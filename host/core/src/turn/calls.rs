@@ -3,6 +3,7 @@
 use kefu_plugin_api::{
     effect::Call,
     event::{CallResult, Event},
+    ids::MessageId,
     message::MessageStatus,
 };
 
@@ -10,11 +11,14 @@ use super::{Doing, Ending, Turn, Violation};
 use crate::{
     log::EventBody,
     outbox::{Finished, OutboxEntry},
-    session::OpenCall,
+    session::{HeldMedia, OpenCall},
 };
 
 /// How many calls of one session may be open.
 const MAX_OPEN_CALLS: usize = 1_000;
+/// Of how many messages that an adapter holds back the media are known. They
+/// are written with the record at every turn.
+const MAX_HELD_MEDIA: usize = 32;
 
 impl Turn<'_> {
     pub(super) fn call(&mut self, call: Call) -> Result<(), Violation> {
@@ -44,6 +48,7 @@ impl Turn<'_> {
             .deadline_ms
             .and_then(|ms| i64::try_from(ms).ok())
             .unwrap_or(longest);
+        let message = call.message.clone();
         self.calls.push(OutboxEntry {
             session: self.record.id.clone(),
             number,
@@ -51,9 +56,64 @@ impl Turn<'_> {
             call,
             created_at: self.context.now,
             deadline_at: self.context.now.plus_ms(deadline.min(longest)),
-            media: self.media.clone(),
+            media: self.media_of(message.as_ref()),
+            trace: self
+                .telling
+                .trace
+                .clone()
+                .or_else(|| self.context.trace.map(str::to_owned)),
         });
         Ok(())
+    }
+
+    /// Media that a call may link to: those of what the adapter is being told,
+    /// and those of what it held back. A call that names its message needs no
+    /// others.
+    fn media_of(&self, message: Option<&MessageId>) -> Vec<String> {
+        let mut media = self.telling.media.clone();
+        for held in &self.record.held_media {
+            if message.is_none_or(|message| *message == held.message) {
+                media.extend(held.media.iter().cloned());
+            }
+        }
+        media.sort_unstable();
+        media.dedup();
+        media
+    }
+
+    /// Remembers the media of a message that the adapter was told of and has
+    /// not sent: it may send it in a later turn.
+    pub(super) fn hold_media(&mut self) {
+        let telling = std::mem::take(&mut self.telling);
+        let Some(message) = telling.message.filter(|_| !telling.media.is_empty()) else {
+            return;
+        };
+        let sent = self
+            .calls
+            .iter()
+            .any(|entry| entry.call.message.as_ref() == Some(&message));
+        let settled = self.events.iter().any(
+            |event| matches!(&event.body, EventBody::Status { message: of, .. } if *of == message),
+        );
+        if sent || settled {
+            return;
+        }
+        let held = &mut self.record.held_media;
+        if held.len() >= MAX_HELD_MEDIA {
+            held.remove(0);
+        }
+        held.push(HeldMedia {
+            message,
+            media: telling.media,
+        });
+        self.changed = true;
+    }
+
+    /// What became of a message is known: nobody sends it any more.
+    pub(super) fn drop_held_media(&mut self, message: &MessageId) {
+        self.record
+            .held_media
+            .retain(|held| held.message != *message);
     }
 
     pub(super) fn call_finished(&mut self, finished: Finished) {
@@ -76,6 +136,7 @@ impl Turn<'_> {
             message: call.message.clone(),
         };
         if let (Some(message), Some((status, detail))) = (call.message, lost) {
+            self.drop_held_media(&message);
             self.log(EventBody::Status {
                 message,
                 status,

@@ -11,10 +11,10 @@ use kefu_plugin_api::{
     message::{Incoming, MessageStatus, SenderKind},
 };
 
-use super::{Doing, Name, NameKey, Turn, Violation};
+use super::{Doing, Name, NameKey, Said, Turn, Violation};
 use crate::{
     log::{EventBody, LoggedMessage},
-    session::{TimerKey, desk_message_id},
+    session::{Side, TimerKey, desk_message_id},
 };
 
 /// How many unread messages are counted.
@@ -60,10 +60,7 @@ impl Turn<'_> {
                 status,
                 detail,
             } => self.status(message, status, detail),
-            Effect::Recall { vendor_id } => {
-                let message = desk_message_id(&self.record.id, &vendor_id);
-                self.log(EventBody::Recalled { message });
-            }
+            Effect::Recall { vendor_id } => self.recall(&vendor_id),
             Effect::Typing {} => self.typing = true,
             Effect::SetTimer { timer, after_ms } => self.set_timer(timer, after_ms)?,
             Effect::CancelTimer { timer } => {
@@ -107,6 +104,8 @@ impl Turn<'_> {
     /// A message that got no answer was told so by the gateway already; the
     /// adapter need not say it again.
     fn status(&mut self, message: MessageId, status: MessageStatus, detail: Option<String>) {
+        let detail = self.with_conversion(&message, status, detail);
+        self.drop_held_media(&message);
         let told = self.events.iter().any(|event| {
             matches!(&event.body, EventBody::Status { message: known, status: before, .. }
                 if *known == message && *before == status)
@@ -126,6 +125,11 @@ impl Turn<'_> {
             None => self.draw_uuid().into(),
         };
         let from_visitor = message.from.kind == SenderKind::Visitor;
+        match message.from.kind {
+            SenderKind::Visitor => self.spoke(Side::Visitor),
+            SenderKind::Agent => self.spoke(Side::Agent),
+            SenderKind::Robot | SenderKind::System => {}
+        }
         let seq = self.log(EventBody::Message(LoggedMessage {
             id: id.clone(),
             from: message.from,
@@ -139,6 +143,42 @@ impl Turn<'_> {
             let surplus = self.record.unread.len().saturating_sub(MAX_UNREAD);
             self.record.unread.drain(..surplus);
         }
+    }
+
+    /// Takes a message from the desk back: whoever has not read it has one
+    /// less to read. A message that the log does not have, or has taken back
+    /// already, is nobody's fault: it may have been said before the session, or
+    /// the vendor may repeat itself.
+    fn recall(&mut self, vendor_id: &str) {
+        let message = desk_message_id(&self.record.id, vendor_id);
+        let Some(said) = self.said(&message) else {
+            self.unknown_recalls += 1;
+            self.notes
+                .push("a message was recalled that this session does not have".into());
+            return;
+        };
+        if said.recalled {
+            return;
+        }
+        self.record.unread.retain(|seq| !said.seqs.contains(seq));
+        self.log(EventBody::Recalled { message });
+    }
+
+    /// Where a message stands in the log, this turn's part included.
+    fn said(&self, message: &MessageId) -> Option<Said> {
+        let mut said = self
+            .context
+            .log
+            .said(&self.record.id, message)
+            .unwrap_or_default();
+        for event in &self.events {
+            match &event.body {
+                EventBody::Message(now) if now.id == *message => said.seqs.push(event.seq),
+                EventBody::Recalled { message: taken } => said.recalled |= taken == message,
+                _ => {}
+            }
+        }
+        (!said.seqs.is_empty()).then_some(said)
     }
 
     fn name(&mut self, vendor_session: String) {

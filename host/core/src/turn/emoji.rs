@@ -37,7 +37,7 @@ impl Turn<'_> {
         self.changed = true;
         let news = self.record.capabilities.emoji == EmojiForm::Text;
         if news && self.record.state != SessionState::Opening {
-            let capabilities = self.record.as_told(self.record.capabilities.clone());
+            let capabilities = self.record.shown_capabilities();
             self.log(EventBody::Capabilities(Box::new(CapabilityChange {
                 capabilities: Some(capabilities),
                 config: None,

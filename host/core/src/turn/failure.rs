@@ -27,7 +27,8 @@ pub(super) struct Checkpoint {
 impl Turn<'_> {
     /// The adapter failed the call. Where the session is only opening, the next
     /// provider is asked; where it is being ended, it ends without the adapter;
-    /// a timer is told again later.
+    /// a timer is told again later; of messages that waited for the handshake
+    /// the one that it fails on is lost, and said to be.
     ///
     /// # Errors
     /// Anywhere else the turn must be dropped.
@@ -38,6 +39,16 @@ impl Turn<'_> {
             return Ok(());
         }
         let doing = std::mem::replace(&mut self.doing, Doing::Anything);
+        if let (Doing::Held, Some(message)) = (doing, self.telling.message.take()) {
+            self.notes
+                .push(format!("{}: {detail}", self.record.provider));
+            self.log(EventBody::Status {
+                message,
+                status: MessageStatus::Failed,
+                detail: Some("the provider could not read it".into()),
+            });
+            return Ok(());
+        }
         if !opening && !matches!(doing, Doing::Close(_)) {
             return Err(Violation(detail.to_owned()));
         }
@@ -48,7 +59,7 @@ impl Turn<'_> {
             Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
                 self.end(EndReason::Visitor);
             }
-            Doing::Anything | Doing::Finish | Doing::Exit => self.handshake_failed(),
+            Doing::Anything | Doing::Finish | Doing::Held | Doing::Exit => self.handshake_failed(),
         }
         Ok(())
     }
@@ -65,6 +76,8 @@ impl Turn<'_> {
                 self.timer_waits(firing);
                 Ok(())
             }
+            // What the adapter could not be told yet is told it when it is back.
+            _ if self.doing == Doing::Held => Err(Violation(detail.to_owned())),
             _ => self.adapter_failed(detail),
         }
     }
@@ -76,7 +89,7 @@ impl Turn<'_> {
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let goes_on = self.record.state == SessionState::Opening
             || self.firing.is_some()
-            || matches!(self.doing, Doing::Close(_));
+            || matches!(self.doing, Doing::Close(_) | Doing::Held);
         goes_on.then(|| Checkpoint {
             record: self.record.clone(),
             events: self.events.len(),
@@ -111,6 +124,10 @@ impl Turn<'_> {
     /// that the call carried, nobody can say then.
     pub fn skip_adapter(&mut self) {
         self.todo.clear();
+        if self.record.state == SessionState::Opening && !self.finished.is_empty() {
+            // Nobody would ever take it.
+            self.handshake_failed();
+        }
         if let (true, Some(message)) = (self.ending.answered, self.ending.message.take()) {
             self.log(EventBody::Status {
                 message,

@@ -8,7 +8,7 @@ use kefu_plugin_api::{
 };
 use serde_json::json;
 
-use super::{Turn, rules::over};
+use super::{Turn, rules::over, waiting::BLOCKED};
 use crate::{
     command::MAX_TEXT,
     log::EventBody,
@@ -67,10 +67,22 @@ impl Turn<'_> {
     }
 
     pub(super) fn nobody_there(&self) -> Problem {
-        let problem = Problem::new(
+        self.with_leave_form(Problem::new(
             Slug::UnsupportedByProvider,
             "nobody is there, and no messages are taken now",
-        );
+        ))
+    }
+
+    /// The vendor takes nothing from this visitor, but perhaps a message that is
+    /// left.
+    pub(super) fn blocked(&self) -> Problem {
+        let problem = Problem::new(Slug::UnsupportedByProvider, BLOCKED);
+        self.with_leave_form(problem)
+    }
+
+    /// A problem with the form by which a message can be left instead, if it
+    /// can.
+    fn with_leave_form(&self, problem: Problem) -> Problem {
         let rules = self.leave_rules();
         if rules.kind != LeaveMessageKind::None && rules.when.contains(&self.record.state) {
             problem.with_extra("leave_message", json!(rules))
@@ -112,7 +124,7 @@ fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(
         None => wrong = Some(problem),
     };
     for field in form {
-        let pointer = format!("/fields/{}", field.key);
+        let pointer = pointer(&field.key);
         let value = values
             .get(&field.key)
             .map(String::as_str)
@@ -142,11 +154,16 @@ fn check_form(form: &[FormField], values: &BTreeMap<String, String>) -> Result<(
         .filter(|key| !form.iter().any(|field| field.key == **key))
     {
         note(Problem::invalid(
-            format!("/fields/{key}"),
+            pointer(key),
             "is not a field of this form",
         ));
     }
     wrong.map_or(Ok(()), Err)
+}
+
+/// The place of a field in the body, as a JSON pointer writes it.
+fn pointer(key: &str) -> String {
+    format!("/fields/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn looks_like(verify: Option<Verify>, value: &str) -> bool {

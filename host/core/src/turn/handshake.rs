@@ -1,7 +1,7 @@
 //! Who takes the session: one provider after the other is asked, while nothing
 //! was exchanged.
 
-use kefu_plugin_api::{capability::EndReason, event::Event};
+use kefu_plugin_api::{capability::EndReason, descriptor::KeyedBy, event::Event};
 
 use super::{Name, NameKey, Turn};
 use crate::session::{Fallback, TimerKey, conversation_id};
@@ -14,7 +14,21 @@ impl Turn<'_> {
                 .push(format!("{}: not available", self.record.provider));
             return self.ask_next_provider();
         };
+        if facts.descriptor.keyed_by == KeyedBy::Visitor {
+            let providers = self.context.providers;
+            if providers.has_other_session(&self.record.provider, &self.record) {
+                self.notes.push(format!(
+                    "{}: its vendor tells visitors apart and not conversations, and this one has another session open with it",
+                    self.record.provider
+                ));
+                return self.ask_next_provider();
+            }
+            self.alone = true;
+        } else {
+            self.alone = false;
+        }
         let record = &mut self.record;
+        record.allowed_fields = facts.visitor_fields.as_deref().map(<[String]>::to_vec);
         record.capabilities = facts.descriptor.capabilities.clone();
         record.conversation = conversation_id(
             &record.app,
@@ -31,7 +45,7 @@ impl Turn<'_> {
             key: NameKey::Conversation(record.conversation.as_str().to_owned()),
         });
         let event = Event::Opened {
-            visitor: record.visitor.clone(),
+            visitor: record.shared_profile(record.visitor.clone()),
             client: record.client.clone(),
             group: record.group.clone(),
         };

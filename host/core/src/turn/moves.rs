@@ -54,8 +54,13 @@ impl Turn<'_> {
         if matches!(to, SessionState::Robot | SessionState::Human) {
             record.served_since.get_or_insert(self.context.now);
         }
+        if to == SessionState::Human {
+            self.begin_to_watch();
+        } else {
+            self.stop_watching();
+        }
         if from == SessionState::Opening {
-            record.fallbacks.clear();
+            self.record.fallbacks.clear();
             let card = self.record.card();
             self.log(EventBody::Opened(Box::new(card)));
         }
@@ -81,6 +86,7 @@ impl Turn<'_> {
         self.record.agent = Some(agent.clone());
         self.changed = true;
         if let Some(event) = event {
+            self.agent_is_new();
             self.log(EventBody::Agent { event, agent });
         }
     }
@@ -90,6 +96,8 @@ impl Turn<'_> {
             AgentChange::Joined | AgentChange::Transferred => {
                 if self.record.state != SessionState::Human {
                     self.set_state(SessionState::Human, Some(agent.clone()), None)?;
+                } else if self.record.agent.as_ref() != Some(&agent) {
+                    self.agent_is_new();
                 }
                 self.record.agent = Some(agent.clone());
             }
@@ -132,13 +140,18 @@ impl Turn<'_> {
             self.record.capabilities = new.clone();
         }
         if let Some(new) = &config {
+            let other_reminders = new.idle != self.record.config.idle;
             self.record.config = new.clone();
+            if other_reminders {
+                self.watch_anew();
+            }
         }
         self.changed = true;
         // Until the session is opened nobody has seen others.
         if self.record.state != SessionState::Opening {
+            let capabilities = capabilities.map(|_| self.record.shown_capabilities());
             self.log(EventBody::Capabilities(Box::new(CapabilityChange {
-                capabilities: capabilities.map(|new| self.record.as_told(new)),
+                capabilities,
                 config,
             })));
         }
@@ -160,6 +173,8 @@ impl Turn<'_> {
         record.state = SessionState::Ended;
         record.ended_at = Some(self.context.now);
         record.end_reason = Some(reason);
+        record.config.blocked |= reason == EndReason::Blocked;
+        record.silence = Default::default();
         record.queue = None;
         record.human_wanted = None;
         record.profile_waits = false;

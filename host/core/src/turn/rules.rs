@@ -10,9 +10,10 @@ use kefu_plugin_api::{
 use super::{Doing, Reply, Todo, Turn, waiting::convert};
 use crate::{
     command::{Command, MAX_PAYLOAD},
-    log::{EventBody, LoggedMessage},
+    log::{CapabilityChange, EventBody, LoggedMessage},
     problem::{Problem, Slug},
-    session::{HumanWish, Waiting},
+    profile,
+    session::{HumanWish, Side, Waiting},
 };
 
 /// How many messages may wait for a handshake.
@@ -46,6 +47,7 @@ impl Turn<'_> {
                 if self.record.is_over() {
                     return Err(over());
                 }
+                let said = visitor.clone();
                 let visitor = changed(&self.record.visitor, visitor);
                 if json_size(&visitor.custom) > MAX_PAYLOAD {
                     return Err(Problem::too_large(
@@ -55,13 +57,9 @@ impl Turn<'_> {
                         ),
                     ));
                 }
-                self.record.visitor = visitor.clone();
+                self.record.visitor = visitor;
                 self.changed = true;
-                if self.record.state == SessionState::Opening {
-                    self.record.profile_waits = true;
-                } else {
-                    self.tell(Event::ProfileChanged { visitor });
-                }
+                self.tell_change(said);
                 Ok(())
             }
             Command::Return => {
@@ -71,10 +69,43 @@ impl Turn<'_> {
         }
     }
 
+    /// Tells the adapter the part of a changed profile that it may have. A
+    /// change of which it may have nothing is none to it.
+    fn tell_change(&mut self, said: Visitor) {
+        self.follow_allowed_fields();
+        if profile::is_bare(&self.record.shared_profile(said)) {
+        } else if self.record.state == SessionState::Opening {
+            self.record.profile_waits = true;
+        } else {
+            let visitor = self.record.shared_profile(self.record.visitor.clone());
+            self.tell(Event::ProfileChanged { visitor });
+        }
+    }
+
+    /// Takes over which fields the operator lets the provider have now.
+    pub(super) fn follow_allowed_fields(&mut self) {
+        let Some(facts) = &self.facts else { return };
+        let allowed = facts.visitor_fields.as_deref();
+        if self.record.allowed_fields.as_deref() == allowed {
+            return;
+        }
+        let before = self.record.shown_capabilities();
+        self.record.allowed_fields = allowed.map(<[String]>::to_vec);
+        self.changed = true;
+        let now = self.record.shown_capabilities();
+        if now != before && self.record.state != SessionState::Opening {
+            self.log(EventBody::Capabilities(Box::new(CapabilityChange {
+                capabilities: Some(now),
+                config: None,
+            })));
+        }
+    }
+
     fn message(&mut self, content: Content, media: Vec<String>) -> Result<(), Problem> {
         let state = self.record.state;
         match state {
             SessionState::Ended => return Err(over()),
+            _ if self.record.config.blocked => return Err(self.blocked()),
             SessionState::Unattended
                 if !self.record.capabilities.messages_while.contains(&state) =>
             {
@@ -94,16 +125,10 @@ impl Turn<'_> {
             }
             _ => {}
         }
-        let (carried, converted_from) = convert(&self.record.capabilities, state, content.clone())?;
+        let (content, converted_from) = convert(&self.record.capabilities, state, content)?;
         self.arrive();
         let id = MessageId::from(self.draw_uuid());
-        let opening = state == SessionState::Opening;
-        // What waits for the handshake is converted when it is known to what.
-        let (shown, shown_from) = if opening {
-            (content, None)
-        } else {
-            (carried, converted_from)
-        };
+        self.spoke(Side::Visitor);
         let seq = self.log(EventBody::Message(LoggedMessage {
             id: id.clone(),
             from: Sender {
@@ -112,26 +137,31 @@ impl Turn<'_> {
                 name: self.record.visitor.name.clone(),
                 portrait: self.record.visitor.portrait.clone(),
             },
-            content: shown.clone(),
+            content: content.clone(),
             suggestions: Vec::new(),
-            converted_from: shown_from,
+            converted_from,
         }));
-        if opening {
+        if state == SessionState::Opening {
+            // Converted only if nobody carries it whole; who answers is judged
+            // again when that is known.
             self.record.waiting.push(Waiting {
                 id: id.clone(),
-                content: shown,
+                content,
+                converted_from,
                 media,
+                trace: self.context.trace.map(str::to_owned),
             });
         } else {
             let message = Message {
                 id: id.clone(),
-                content: shown,
-                converted_from: shown_from,
+                content,
+                converted_from,
             };
             self.todo.push_back(Todo {
                 event: Event::FromVisitor { message },
                 after: Doing::Anything,
                 media,
+                trace: None,
             });
         }
         self.reply = Reply::Message { id, seq };
@@ -142,6 +172,7 @@ impl Turn<'_> {
         let group = group.map(Into::into);
         match self.record.state {
             SessionState::Ended => Err(over()),
+            _ if self.record.config.blocked => Err(self.blocked()),
             SessionState::Human => Err(Problem::new(
                 Slug::AlreadyHuman,
                 "an agent already answers in this session",

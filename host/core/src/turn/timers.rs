@@ -1,4 +1,5 @@
-//! Timers: the adapter's, the window for a rating, the end of idle sessions.
+//! Timers: the adapter's, the window for a rating, silences, the end of idle
+//! sessions.
 
 use kefu_plugin_api::{capability::EndReason, event::Event, ids::TimerId, time::Timestamp};
 
@@ -43,6 +44,7 @@ impl Turn<'_> {
             self.record.timers.remove(&key);
             self.changed = true;
             match key {
+                TimerKey::Silence(side) => self.look_at_silence(side),
                 TimerKey::RatingWindow => self.close_rating_window(),
                 TimerKey::Idle => self.close_if_idle(),
                 TimerKey::Adapter(_) => {}

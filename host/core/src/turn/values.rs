@@ -6,7 +6,7 @@ use kefu_plugin_api::{
     capability::EndReason,
     descriptor::Descriptor,
     event::ProviderEvent,
-    ids::{MessageId, ProviderId},
+    ids::{MessageId, ProviderId, SessionId},
     time::Timestamp,
 };
 
@@ -49,12 +49,36 @@ pub struct Context<'a> {
     pub seed: u64,
     /// The providers that can take calls.
     pub providers: &'a dyn Providers,
+    /// What the sessions' logs say.
+    pub log: &'a dyn Log,
+    /// The trace that the input belongs to, as `traceparent` writes it.
+    pub trace: Option<&'a str>,
+}
+
+/// What a turn asks about what is in its session's log already.
+pub trait Log {
+    /// Where a message stands; `None` if it is not there.
+    fn said(&self, session: &SessionId, message: &MessageId) -> Option<Said>;
+}
+
+/// A message in a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The numbers of its entries: more than one where the vendor repeats
+    /// itself.
+    pub seqs: Vec<u64>,
+    /// Whether it was taken back.
+    pub recalled: bool,
 }
 
 /// What a turn asks about providers.
 pub trait Providers {
     /// What is known of a provider; `None` if it cannot take calls now.
     fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts>;
+
+    /// Whether the visitor of this session has another one open with a
+    /// provider.
+    fn has_other_session(&self, provider: &ProviderId, record: &Record) -> bool;
 }
 
 /// What a turn needs to know of a provider.
@@ -70,6 +94,9 @@ pub struct ProviderFacts {
     pub callback_url: Arc<str>,
     /// The table between its emoticon codes and Unicode.
     pub emoji: Option<Arc<EmojiTable>>,
+    /// The only profile fields that it may have; absent: those that its
+    /// adapter declares.
+    pub visitor_fields: Option<Arc<[String]>>,
 }
 
 /// Everything that a turn caused.
@@ -94,6 +121,11 @@ pub struct Outcome {
     /// The token that was not accepted: the call stays where it is and is
     /// repeated with a new one.
     pub renew_token: Option<String>,
+    /// How many messages were taken back that the log does not have.
+    pub unknown_recalls: u32,
+    /// Whether the session may be written only if it is its visitor's only open
+    /// one with its provider.
+    pub alone: bool,
     /// Whether there is anything to write.
     pub changed: bool,
 }

@@ -10,6 +10,7 @@ use kefu_plugin_api::{
 
 use super::{Doing, Todo, Turn};
 use crate::{
+    command::MAX_TEXT,
     log::EventBody,
     problem::{Problem, Slug},
     session::{HumanWish, Waiting},
@@ -17,6 +18,8 @@ use crate::{
 
 /// Why a message that waited was not sent.
 pub(super) const ENDED_BEFORE: &str = "the session ended before the vendor took it";
+/// Why a visitor whom the vendor has blocked cannot say anything.
+pub(super) const BLOCKED: &str = "the provider has blocked this visitor";
 
 impl Turn<'_> {
     /// Hands the vendor what waited for it, as soon as it takes it.
@@ -26,6 +29,10 @@ impl Turn<'_> {
         match state {
             SessionState::Opening => return,
             SessionState::Ended => return self.fail_waiting(ENDED_BEFORE),
+            _ if self.record.config.blocked => {
+                self.record.human_wanted = None;
+                self.fail_waiting(BLOCKED);
+            }
             SessionState::Robot | SessionState::Human => {}
             SessionState::Queued | SessionState::Unattended if takes => {}
             // An agent is expected.
@@ -33,8 +40,8 @@ impl Turn<'_> {
             SessionState::Unattended => self.fail_waiting("nobody is there"),
         }
         self.tell_profile();
-        for Waiting { id, content, media } in std::mem::take(&mut self.record.waiting) {
-            self.forward(id, content, media);
+        for waiting in std::mem::take(&mut self.record.waiting) {
+            self.forward(waiting);
         }
         self.ask_as_wished();
     }
@@ -51,7 +58,7 @@ impl Turn<'_> {
 
     fn tell_profile(&mut self) {
         if std::mem::take(&mut self.record.profile_waits) {
-            let visitor = self.record.visitor.clone();
+            let visitor = self.record.shared_profile(self.record.visitor.clone());
             self.tell(Event::ProfileChanged { visitor });
         }
     }
@@ -76,19 +83,30 @@ impl Turn<'_> {
     }
 
     /// Gives a visitor's message to the adapter in the form that it can carry.
-    pub(super) fn forward(&mut self, id: MessageId, content: Content, media: Vec<String>) {
+    fn forward(&mut self, waiting: Waiting) {
+        let Waiting {
+            id,
+            content,
+            converted_from: converted_before,
+            media,
+            trace,
+        } = waiting;
         let kind = content.kind();
         match convert(&self.record.capabilities, self.record.state, content) {
             Ok((content, converted_from)) => {
+                if let Some(kind) = converted_from {
+                    self.record.converted_late.insert(id.clone(), kind);
+                }
                 let message = Message {
                     id,
                     content,
-                    converted_from,
+                    converted_from: converted_from.or(converted_before),
                 };
                 self.todo.push_back(Todo {
                     event: Event::FromVisitor { message },
-                    after: Doing::Anything,
+                    after: Doing::Held,
                     media,
+                    trace,
                 });
             }
             Err(_) => {
@@ -103,22 +121,62 @@ impl Turn<'_> {
             }
         }
     }
+
+    /// The log shows a message that waited for the handshake as it was said.
+    /// That it was carried as text is said with its fate.
+    pub(super) fn with_conversion(
+        &mut self,
+        message: &MessageId,
+        status: MessageStatus,
+        detail: Option<String>,
+    ) -> Option<String> {
+        if status == MessageStatus::Read {
+            return detail;
+        }
+        let Some(kind) = self.record.converted_late.remove(message) else {
+            return detail;
+        };
+        self.changed = true;
+        let carried = format!("{} was carried as text", kind.as_str());
+        Some(match detail {
+            Some(detail) => format!("{detail}; {carried}"),
+            None => carried,
+        })
+    }
 }
 
-/// Brings content into a form that is carried in this state.
+/// Brings content into a form that is carried in this state: whole, or as the
+/// one text of [`Content::to_text`]. What was said as text stays as it is.
 ///
 /// # Errors
-/// It is not carried at all.
+/// It is not carried at all, nor is text; or its text is too long for one
+/// message.
 pub(super) fn convert(
     capabilities: &Capabilities,
     state: SessionState,
     content: Content,
 ) -> Result<(Content, Option<ContentKind>), Problem> {
     let kind = content.kind();
-    match capabilities.level(state, kind) {
+    let level = capabilities.level(state, kind);
+    let text_is_carried = capabilities.level(state, ContentKind::Text) > Level::Rejected;
+    match level {
         Level::Full => Ok((content, None)),
-        Level::Converted => Ok((Content::text(content.to_text()), Some(kind))),
-        Level::Rejected => Err(Problem::new(
+        Level::Converted if kind == ContentKind::Text => Ok((content, None)),
+        Level::Converted if text_is_carried => {
+            let text = content.to_text();
+            let length = text.chars().count();
+            if length > MAX_TEXT {
+                return Err(Problem::too_large(
+                    "/content",
+                    format!(
+                        "{length} characters as text, which is how {} is carried here; at most {MAX_TEXT}",
+                        kind.as_str()
+                    ),
+                ));
+            }
+            Ok((Content::text(text), Some(kind)))
+        }
+        Level::Converted | Level::Rejected => Err(Problem::new(
             Slug::UnsupportedByProvider,
             format!(
                 "{} cannot be sent while the session is {}",

@@ -5,10 +5,16 @@
 #[path = "../visit/mod.rs"]
 mod visit;
 
+mod blocked;
 mod conversion;
 mod course;
 mod emoji;
+mod forms;
+mod kinds;
 mod opening;
 mod properties;
 mod rating;
+mod recall;
+mod shared;
+mod silence;
 mod timers;

@@ -15,7 +15,7 @@ use kefu_core::{
     outbox::Finished,
     problem::Problem,
     session::{Fallback, Opening, Record, session_id},
-    turn::{Context, Input, Outcome, ProviderFacts, Providers, Turn},
+    turn::{Context, Input, Log, Outcome, ProviderFacts, Providers, Said, Turn},
 };
 use kefu_plugin_api::{
     capability::{
@@ -26,7 +26,7 @@ use kefu_plugin_api::{
     effect::{Call, Effect},
     event::{CallResult, Client, Event, ProviderEvent, Visitor},
     http::{HttpRequest, HttpResponse},
-    ids::ProviderId,
+    ids::{MessageId, ProviderId, SessionId},
     message::{Agent, Content, ContentKind, Incoming, Sender, SenderKind},
     time::Timestamp,
     wire::{HandleInput, HandleOutput},
@@ -37,7 +37,11 @@ pub(crate) type Answer = Result<Vec<Effect>, String>;
 
 /// The providers that take calls.
 #[derive(Clone, Default)]
-pub(crate) struct Desk(pub(crate) BTreeMap<ProviderId, ProviderFacts>);
+pub(crate) struct Desk(
+    pub(crate) BTreeMap<ProviderId, ProviderFacts>,
+    /// Providers with which the visitor has another session open.
+    pub(crate) Vec<ProviderId>,
+);
 
 impl Desk {
     /// One provider, `first`, with these capabilities.
@@ -54,6 +58,7 @@ impl Desk {
             deadline_ms: 60_000,
             callback_url: format!("https://gateway.example/v1/callbacks/{provider}").into(),
             emoji: None,
+            visitor_fields: None,
         };
         self.0.insert(provider.into(), facts);
         self
@@ -64,6 +69,27 @@ impl Providers for Desk {
     fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts> {
         self.0.get(provider).cloned()
     }
+
+    fn has_other_session(&self, provider: &ProviderId, _: &Record) -> bool {
+        self.1.contains(provider)
+    }
+}
+
+/// The log as far as it was committed.
+struct Written<'a>(&'a [LogEvent]);
+
+impl Log for Written<'_> {
+    fn said(&self, _: &SessionId, message: &MessageId) -> Option<Said> {
+        let mut said = Said::default();
+        for event in self.0 {
+            match &event.body {
+                EventBody::Message(logged) if logged.id == *message => said.seqs.push(event.seq),
+                EventBody::Recalled { message: taken } => said.recalled |= taken == message,
+                _ => {}
+            }
+        }
+        (!said.seqs.is_empty()).then_some(said)
+    }
 }
 
 pub(crate) const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -73,6 +99,8 @@ pub(crate) const DAY_MS: i64 = 24 * 3600 * 1000;
 pub(crate) struct Visit {
     pub(crate) desk: Desk,
     pub(crate) record: Record,
+    pub(crate) log: Vec<LogEvent>,
+    pub(crate) trace: Option<&'static str>,
     pub(crate) now: Timestamp,
     pub(crate) seed: u64,
 }
@@ -102,6 +130,8 @@ impl Visit {
         Self {
             desk,
             record: record.unwrap(),
+            log: vec![],
+            trace: None,
             now,
             seed: 1,
         }
@@ -180,6 +210,8 @@ impl Visit {
             now: self.now,
             seed: self.seed,
             providers: &self.desk,
+            log: &Written(&self.log),
+            trace: self.trace,
         };
         let mut turn =
             Turn::begin(self.record.clone(), input, context).map_err(Stopped::Refused)?;
@@ -225,6 +257,7 @@ impl Visit {
             lines.push("typing".into());
         }
         if outcome.changed {
+            self.log.extend(outcome.events.iter().cloned());
             self.record = outcome.record.clone();
         }
         Ok(Ran { outcome, lines })
@@ -350,6 +383,7 @@ pub(crate) fn able() -> Capabilities {
     });
     able.evaluation.by = vec![EvaluationStart::Visitor, EvaluationStart::Agent];
     able.exit = Exit::Ends;
+    able.visitor_fields = ["name", "portrait", "custom"].map(str::to_owned).to_vec();
     able
 }
 

@@ -8,6 +8,7 @@ use http::Response;
 use kefu_core::{
     command::{Command, MAX_SHORT, MAX_TEXT},
     problem::Problem,
+    profile::FIELDS,
 };
 use kefu_plugin_api::event::Visitor;
 use serde_json::{Map, Value};
@@ -109,33 +110,6 @@ fn text(pointer: &str, value: &Value, max: usize) -> Result<Option<String>, Prob
     }
     Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
-
-/// The fields of RongCloud's visitor profile, in snake case.
-const FIELDS: [&str; 23] = [
-    "nick_name",
-    "login_name",
-    "grade",
-    "gender",
-    "birthday",
-    "age",
-    "profession",
-    "province",
-    "city",
-    "memo",
-    "mobile_no",
-    "email",
-    "address",
-    "qq",
-    "weibo",
-    "weixin",
-    "page",
-    "referrer",
-    "enter_url",
-    "skill_id",
-    "list_url",
-    "define",
-    "product_id",
-];
 
 const MAX_CUSTOM: usize = 32 * 1024;
 

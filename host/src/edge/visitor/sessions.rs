@@ -62,6 +62,7 @@ pub(super) async fn open(visit: &Visit<'_>, body: &Bytes) -> Result<Response<Bod
             channel: client.channel,
         },
         key: visit.key(body)?,
+        trace: visit.trace(),
         wait: wait.map(|wait| wait.min(longest)),
     };
     let engine = visit.ask.edge.parts.engine.clone();

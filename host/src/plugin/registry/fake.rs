@@ -69,10 +69,22 @@ pub(crate) fn serve(
 
 /// The same, with what it does with callbacks.
 pub(crate) fn serve_all(registry: &Registry, id: &str, on_handle: OnHandle, on_receive: OnReceive) {
+    let descriptor = Descriptor::new(id, "1.0.0").supports(ContentKind::Text, Level::Full);
+    serve_described(registry, id, descriptor, on_handle, on_receive);
+}
+
+/// The same, with what it says about itself.
+pub(crate) fn serve_described(
+    registry: &Registry,
+    id: &str,
+    descriptor: Descriptor,
+    on_handle: OnHandle,
+    on_receive: OnReceive,
+) {
     let provider = Arc::new(provider(id));
     let slot = registry.declare(&provider);
     let about = About {
-        descriptor: Arc::new(Descriptor::new(id, "1.0.0").supports(ContentKind::Text, Level::Full)),
+        descriptor: Arc::new(descriptor),
         contract: CONTRACT,
         rustc: String::new(),
         sha256: format!("{id}-{}", slot.next_number()),

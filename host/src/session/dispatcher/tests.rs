@@ -102,6 +102,7 @@ fn entry(session: &str, provider: &str) -> OutboxEntry {
         created_at: Timestamp::from_unix_ms(0),
         deadline_at: Timestamp::from_unix_ms(0),
         media: Vec::new(),
+        trace: None,
     }
 }
 

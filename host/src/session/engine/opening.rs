@@ -12,6 +12,7 @@ use kefu_core::{
 };
 use kefu_plugin_api::{
     capability::{EndReason, SessionState},
+    descriptor::KeyedBy,
     ids::{ProviderId, SessionId},
 };
 
@@ -39,7 +40,7 @@ impl Engine {
                 return Ok(opened);
             }
             let now = clock::now();
-            let order = self.choose(&request)?;
+            let order = self.choose(&request).await?;
             let id = session_id(
                 request.who.app.as_str(),
                 &request.who.visitor,
@@ -61,6 +62,7 @@ impl Engine {
                 asker: Some(request.who.clone()),
                 key: request.key.clone(),
                 create: Some(record),
+                trace: request.trace.clone(),
                 ..TurnJob::new(Input::Open)
             };
             match self.run(&id, job, false).await {
@@ -127,7 +129,39 @@ impl Engine {
     }
 
     /// Whom to ask for a new session, in order.
-    fn choose(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
+    async fn choose(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
+        let order = self.available(request)?;
+        let keyed_by_visitor =
+            |choice: &Fallback| self.keyed_by(&choice.provider) == Some(KeyedBy::Visitor);
+        if !order.iter().any(keyed_by_visitor) {
+            return Ok(order);
+        }
+        let who = request.who.clone();
+        let open = self.read(move |store| store.open_at(&who)).await?;
+        let elsewhere = |choice: &Fallback| {
+            keyed_by_visitor(choice) && open.iter().any(|it| it.provider == choice.provider)
+        };
+        let free: Vec<_> = order
+            .into_iter()
+            .filter(|choice| !elsewhere(choice))
+            .collect();
+        if free.is_empty() {
+            Err(Problem::new(
+                Slug::NoProviderAvailable,
+                "this desk's vendor allows one open session for each visitor, and this visitor has one at another desk; leave that one first",
+            ))
+        } else {
+            Ok(free)
+        }
+    }
+
+    fn keyed_by(&self, provider: &ProviderId) -> Option<KeyedBy> {
+        let slot = self.0.registry.slot(provider)?;
+        Some(slot.current()?.descriptor().keyed_by)
+    }
+
+    /// The desk's providers that take sessions now, in order.
+    fn available(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
         let config = self.0.config.load();
         let desk = config
             .desk(request.desk.as_str())

@@ -4,14 +4,19 @@
 //! only the adapter's schema knows them. Invariant: `config/providers/*.toml`
 //! show exactly these defaults.
 
+use std::sync::Arc;
+
 use kefu_plugin_api::ids::ProviderId;
 use serde_json::Value;
 
 use super::{Checker, emoji};
-use crate::config::{
-    AllowedHost, Isolation, Lookup, OnUnknown, Provider, ProviderLimits, Settings,
-    locate::child,
-    raw::{self, OneOrMany},
+use crate::{
+    config::{
+        AllowedHost, Isolation, Lookup, OnUnknown, Provider, ProviderLimits, Settings,
+        locate::child,
+        raw::{self, OneOrMany},
+    },
+    profile,
 };
 
 pub(super) fn check(checker: &mut Checker, raw: raw::Provider, lookup: &dyn Lookup) -> Provider {
@@ -43,6 +48,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Provider, lookup: &dyn Look
         limits: limits(checker, raw.limits),
         on_unknown: checker.choice("on_unknown", raw.on_unknown, &policies),
         emoji: raw.emoji.and_then(|file| emoji::look_up(checker, file, lookup)),
+        visitor_fields: visitor_fields(checker, raw.visitor_fields),
         max_idle: checker.duration("max_idle", raw.max_idle, "7d", "1m", "365d"),
         drain: checker.duration("drain", raw.drain, "24h", "0s", "365d"),
         max_copies: checker.number("max_copies", raw.max_copies, 200, 1..=10_000),
@@ -99,6 +105,19 @@ fn limits(checker: &mut Checker, raw: raw::ProviderLimits) -> ProviderLimits {
         deadline: checker.duration("limits.deadline", raw.deadline, "2h", "1s", "30d"),
         memory: checker.size("limits.memory", raw.memory, "256MiB", "32MiB", "64GiB"),
     }
+}
+
+fn visitor_fields(checker: &mut Checker, raw: Option<Vec<String>>) -> Option<Arc<[String]>> {
+    let is_field = |text: &str| profile::is_field(text).then(|| text.to_owned());
+    let fields = checker.parsed(
+        "visitor_fields",
+        raw?,
+        true,
+        is_field,
+        "is no field of a visitor's profile",
+        "use id, name, portrait, a field such as mobile_no, custom, or custom.<key> for one of its keys",
+    );
+    Some(fields.into())
 }
 
 fn sha256(checker: &mut Checker, raw: OneOrMany) -> Vec<String> {

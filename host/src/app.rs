@@ -33,7 +33,7 @@ use crate::{
     config::Loaded,
     delivery::{self, Delivery, RecoveredEntry},
     edge::{self, ShutdownTrigger},
-    media::Media,
+    media::{self, Media, inbound::Inbound},
     plugin::Registry,
     reload::{self, Cause, Reloader, Why, signal::HangUp},
     session::{self, Engine},
@@ -47,7 +47,7 @@ pub struct App {
     delivery: Delivery,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
-    housekeeping: JoinHandle<()>,
+    housekeeping: [JoinHandle<()>; 2],
     reloader: Reloader,
     hang_up: JoinHandle<()>,
     public: SocketAddr,
@@ -82,11 +82,7 @@ impl App {
         let metrics = Metrics::new();
         let StoreUrl::Sqlite { path } = &config.main.store.url;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, metrics.clone())?);
-        let media = Media::open(
-            &config.main.media.dir,
-            &public_url,
-            config.main.media.url_ttl,
-        )?;
+        let media = Media::open(&config.main.media, &public_url)?;
         let registry = open_providers(&config, &store, &metrics).await?;
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
@@ -107,6 +103,13 @@ impl App {
             timing: delivery::Timing::default(),
             runtime: Handle::current(),
         });
+        engine.fetch_media_with(Arc::new(Inbound::new(media::inbound::Parts {
+            media: media.clone(),
+            accounts: Arc::clone(&registry) as Arc<dyn delivery::Accounts>,
+            config: Arc::clone(&config),
+            metrics: metrics.clone(),
+            runtime: Handle::current(),
+        })));
         take_up(&engine, &delivery)?;
 
         let reloader = Reloader::start(reload::Parts {
@@ -129,6 +132,14 @@ impl App {
             reloader: reloader.clone(),
         });
         let (trigger, shutdown) = edge::shutdown_signal();
+        let housekeeping = [
+            tokio::spawn(keep_house(engine.clone(), delivery.clone())),
+            tokio::spawn(media::keep_house(
+                media.clone(),
+                Arc::clone(&config),
+                metrics.clone(),
+            )),
+        ];
         let apps = edge::Public::new(edge::Parts {
             config: Arc::clone(&config),
             engine: engine.clone(),
@@ -155,7 +166,6 @@ impl App {
                 shutdown,
             )),
         ];
-        let housekeeping = tokio::spawn(keep_house(engine.clone(), delivery.clone()));
         Ok(Self {
             engine,
             delivery,
@@ -185,7 +195,9 @@ impl App {
     /// start.
     pub async fn stop(self) -> bool {
         let grace = self.limits.borrow().shutdown_grace;
-        self.housekeeping.abort();
+        for task in &self.housekeeping {
+            task.abort();
+        }
         self.hang_up.abort();
         self.shutdown.stop();
         let (engine, reloader) = (self.engine, self.reloader);

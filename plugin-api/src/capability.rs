@@ -148,6 +148,12 @@ pub struct Capabilities {
     pub exit: Exit,
     /// How emoji of the vendor's agents arrive.
     pub emoji: EmojiForm,
+    /// Forms of voice that the vendor takes where it takes voice whole, by
+    /// their short names (`mp3`, `wav`, `amr`, `aac`, `m4a`, `ogg`, `webm`).
+    /// Voice in another form is converted if the operator has set up a
+    /// converter, and goes as a link otherwise. Empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub voice_formats: Vec<String>,
     /// Which profile fields the vendor takes; others are not sent to it.
     pub visitor_fields: Vec<String>,
 }
@@ -171,6 +177,19 @@ impl Capabilities {
     pub fn human(mut self, kind: ContentKind, level: Level) -> Self {
         self.human.insert(kind, level);
         self
+    }
+
+    /// Declares which forms of voice the vendor takes.
+    #[must_use]
+    pub fn voice_formats(mut self, formats: &[&str]) -> Self {
+        self.voice_formats = formats.iter().map(|&format| format.to_owned()).collect();
+        self
+    }
+
+    /// Whether the vendor takes voice of this form, where it takes voice.
+    pub fn takes_voice(&self, format: &str) -> bool {
+        let mut formats = self.voice_formats.iter();
+        self.voice_formats.is_empty() || formats.any(|one| one.eq_ignore_ascii_case(format))
     }
 
     /// How well a kind is carried in a state. While waiting, what the agent

@@ -7,7 +7,11 @@ use kefu_test_support::media::{png, wav};
 use kefu_test_support::simulators::Vendor;
 use kefu_test_support::stage::Stage;
 use kefu_test_support::visitor::Visitor;
+use kefu_test_support::wait;
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn an_upload_is_handed_out_as_it_came() -> Result<()> {
@@ -118,6 +122,72 @@ async fn an_upload_beyond_the_limit_of_its_kind_is_refused_and_not_kept() -> Res
     assert_eq!(files(), before, "nothing of it stays");
     upload(&visitor, "image/png", png()).await?;
     assert!(files() > before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upload_that_stops_half_way_leaves_nothing() -> Result<()> {
+    let stage = Stage::start().await?;
+    let visitor = stage.visitor();
+    let folder = stage.gateway.dir().join("data/media");
+    let before = count(&folder);
+    let (host, whole) = (stage.gateway.public(), [png(), vec![0; 64 << 10]].concat());
+    let address = host.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await?;
+    let head = format!(
+        "POST /v1/media HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+         content-type: image/png\r\nidempotency-key: half\r\ncontent-length: {}\r\n\r\n",
+        visitor.token(),
+        whole.len()
+    );
+    connection.write_all(head.as_bytes()).await?;
+    connection.write_all(&whole[..whole.len() / 2]).await?;
+    wait::until("the first half to be there", async || {
+        Ok((count(&folder) > before).then_some(()))
+    })
+    .await?;
+    drop(connection);
+    wait::until("the half to be gone", async || {
+        Ok((count(&folder) == before).then_some(()))
+    })
+    .await?;
+    // Its key is free again.
+    let again = visitor
+        .request(Method::POST, "/v1/media")
+        .header("idempotency-key", "half")
+        .body("image/png", whole)
+        .send();
+    again.await?.expect(201)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn media_that_are_too_old_are_removed_and_their_links_are_gone() -> Result<()> {
+    let mut stage = Stage::with(|config| config.with("media.retention = \"1h\"")).await?;
+    let visitor = stage.visitor();
+    let old = address(&upload(&visitor, "image/png", png()).await?)?;
+    let folder = stage.gateway.dir().join("data/media");
+    let long_ago = SystemTime::now() - Duration::from_secs(3_700);
+    let mut aged = 0;
+    for shelf in std::fs::read_dir(&folder)?.flatten() {
+        for file in std::fs::read_dir(shelf.path()).into_iter().flatten() {
+            std::fs::File::open(file?.path())?.set_modified(long_ago)?;
+            aged += 1;
+        }
+    }
+    assert_eq!(aged, 2, "the picture and its description");
+    let young = address(&upload(&visitor, "audio/wav", wav()).await?)?;
+    stage.gateway.restart().await?;
+    wait::until("the old picture to be gone", async || {
+        let answer = Client::new().get(&old).send().await?;
+        Ok((answer.status == 404).then_some(()))
+    })
+    .await?;
+    Client::new().get(&young).send().await?.expect(200)?;
+    let metrics = stage.gateway.admin_request(Method::GET, "/metrics");
+    let metrics = metrics.send().await?.expect(200)?.text();
+    let removed = "kefu_media_removed_total{outcome=\"expired\"} 1";
+    assert!(metrics.contains(removed), "{metrics}");
     Ok(())
 }
 

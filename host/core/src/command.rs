@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use kefu_plugin_api::{
     capability::{Evaluation, EvaluationTarget},
     event::Visitor,
-    message::Content,
+    message::{Content, ContentKind},
 };
 
 use crate::problem::Problem;
@@ -23,6 +23,9 @@ pub enum Command {
         content: Content,
         /// Media of the gateway that it links to.
         media: Vec<String>,
+        /// Its kind, if it is in another form than the visitor sent it in,
+        /// which the provider takes.
+        converted_from: Option<ContentKind>,
     },
     /// Ask for a human.
     Human {

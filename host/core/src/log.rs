@@ -114,6 +114,10 @@ pub struct LoggedMessage {
     /// The kind it had before it was converted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub converted_from: Option<ContentKind>,
+    /// In words, where something about it is not as it should be: media that
+    /// could not be fetched, so that their link is the vendor's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// A move of the session.

@@ -53,7 +53,7 @@ mod timers;
 mod values;
 mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use kefu_plugin_api::{
     capability::{EndReason, Exit},
@@ -77,6 +77,8 @@ pub struct Turn<'a> {
     doing: Doing,
     firing: Option<Firing>,
     telling: Telling,
+    /// Links of the vendor that could not be kept, and why.
+    vendor_links: BTreeMap<String, String>,
     events: Vec<LogEvent>,
     calls: Vec<OutboxEntry>,
     finished: Vec<u64>,
@@ -153,6 +155,7 @@ impl<'a> Turn<'a> {
             doing: Doing::Anything,
             firing: None,
             telling: Telling::default(),
+            vendor_links: BTreeMap::new(),
             events: Vec::new(),
             calls: Vec::new(),
             finished: Vec::new(),
@@ -196,6 +199,17 @@ impl<'a> Turn<'a> {
             Input::Close(_) => {}
         }
         Ok(turn)
+    }
+
+    /// Names links of the vendor that could not be fetched and kept, and why:
+    /// a message that carries one says so.
+    pub fn vendor_links(&mut self, links: BTreeMap<String, String>) {
+        self.vendor_links = links;
+    }
+
+    /// The session as the turn has made it so far.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// The provider whose adapter takes the next call.

@@ -17,9 +17,9 @@ use std::{
 };
 
 use kefu_core::config::{
-    CheckedFile, Config, ConfigError, ConfigErrors, Difference, Isolation, Lookup, Main, NoLookup,
-    Origins, Provider, PushFormat, Rollback, Severity, StoreUrl, Trust, Weight, assemble,
-    check_main, check_provider, diff,
+    CheckedFile, Config, ConfigError, ConfigErrors, Difference, Inbound, Isolation, Lookup, Main,
+    MediaStore, NoLookup, Origins, Provider, PushFormat, Rollback, Severity, StoreUrl, Trust,
+    Weight, assemble, check_main, check_provider, diff,
 };
 use serde_json::json;
 
@@ -218,6 +218,30 @@ fn a_short_connect_time_follows_a_short_timeout() {
         .settings
         .limits;
     assert_eq!(limits.connect_timeout, Duration::from_secs(1));
+}
+
+#[test]
+fn media_can_be_kept_in_a_bucket_and_converted() {
+    let media = main_of(&fixture("valid/media-in-a-bucket.toml"))
+        .settings
+        .media;
+    let MediaStore::S3(s3) = &media.store else {
+        panic!("it names a bucket");
+    };
+    assert_eq!(
+        (s3.bucket.as_str(), s3.prefix.as_str(), s3.path_style),
+        ("kefu-media", "some/where", true)
+    );
+    assert_eq!(s3.endpoint.as_deref(), Some("https://s3.example.com"));
+    assert_eq!(media.retention, Some(Duration::from_secs(180 * 24 * 3600)));
+    assert_eq!(media.converters[0].from, ["amr", "aac"]);
+    assert_eq!(media.converters[1].command[1], "--in={input}");
+    let shown = format!("{media:?}");
+    assert!(!shown.contains("\"secret\"") && !shown.contains("0123456789abcdef"));
+    let provider = provider_of(&fixture("valid/provider-full.toml")).settings;
+    assert_eq!(provider.media.inbound, Inbound::Fetch);
+    assert!(provider.media.hosts[0].allows("img.sobot.com", 443));
+    assert_eq!(provider.media.deadline, Duration::from_secs(3));
 }
 
 #[test]

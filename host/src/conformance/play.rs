@@ -210,6 +210,7 @@ impl<'a> Play<'a> {
                     .filter(|content| *content != Content::Unknown)
                     .unwrap_or_else(|| Content::text("hello")),
                 media: Vec::new(),
+                converted_from: None,
             },
         }
     }

@@ -96,6 +96,33 @@ impl Account {
         ))
     }
 
+    /// Checks that media may be fetched there: at the provider's own hosts, or
+    /// at one of those that are listed for media.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn check_media_target(&self, uri: &Uri) -> Result<(), String> {
+        let Err(reason) = self.check_target(uri) else {
+            return Ok(());
+        };
+        let default_port = if uri.scheme_str() == Some("http") {
+            80
+        } else {
+            443
+        };
+        let port = uri.port_u16().unwrap_or(default_port);
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        let plain = uri.authority().filter(|one| !one.as_str().contains('@'));
+        let listed = plain.is_some_and(|authority| {
+            let mut hosts = self.provider.media.hosts.iter();
+            hosts.any(|allowed| allowed.allows(authority.host(), port))
+        });
+        if is_web && listed {
+            return Ok(());
+        }
+        Err(reason)
+    }
+
     fn allows(&self, host: &str, port: u16) -> bool {
         if !self.provider.hosts.is_empty() {
             let mut hosts = self.provider.hosts.iter();
@@ -265,6 +292,7 @@ pub(super) mod tests {
             on_unknown: OnUnknown::Report,
             emoji: None,
             visitor_fields: None,
+            media: kefu_core::config::InboundMedia::default(),
             max_idle: Duration::from_secs(3600),
             drain: Duration::from_secs(3600),
             max_copies: 8,

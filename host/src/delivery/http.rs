@@ -33,9 +33,16 @@ use kefu_core::{config::ProviderLimits, retry::Attempt};
 use kefu_plugin_api::http::{HttpRequest, HttpResponse};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+mod download;
+mod objects;
 mod resolve;
 
+pub(crate) use download::Downloads;
+pub(crate) use objects::ObjectClient;
 use resolve::Resolver;
+
+/// What connects: guarded names, TLS where the URL asks for it.
+type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
 /// Why a request has no answer. The texts are for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,27 +98,14 @@ impl Failure {
 
 /// The client. One for the gateway: providers share its pool.
 pub(super) struct Http {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Http {
     pub(super) fn new() -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        // A provider's own limit is kept by `send`; this one shares the time
-        // among the addresses of a name.
-        tcp.set_connect_timeout(Some(LONGEST_CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Self { client }
+        Self {
+            client: new_client(),
+        }
     }
 
     /// Sends a request whose target was checked and whose stamps are filled in.
@@ -158,6 +152,29 @@ impl Http {
             () = &mut deadline => Err(no_answer_within(limits.timeout)),
         }
     }
+}
+
+/// A client with a pool of its own.
+fn new_client<B>() -> Client<Connector, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    // A provider's own limit is kept by `send`; this one shares the time
+    // among the addresses of a name.
+    tcp.set_connect_timeout(Some(LONGEST_CONNECT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector)
 }
 
 fn no_answer_within(timeout: Duration) -> Failure {
@@ -299,6 +316,9 @@ const AGENT: &str = concat!("kefu-gateway/", env!("CARGO_PKG_VERSION"));
 /// 5 s), so that a request seldom meets a connection that is just being closed:
 /// whether it was read by then, nobody could say.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// For the head of an answer to what has no provider's limits.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 

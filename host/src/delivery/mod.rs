@@ -63,6 +63,7 @@ use tokio::{runtime::Handle, sync::watch};
 pub use account::Account;
 pub(crate) use attempt::random;
 pub use breaker::BreakerState;
+pub(crate) use http::{Downloads, ObjectClient};
 pub use trial::{Step, Trial, TrialError, Trialled, try_account};
 
 use self::http::Http;

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{
@@ -20,10 +20,6 @@ use kefu_core::{
     problem::{Problem, Slug},
 };
 use serde_json::json;
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt, AsyncSeekExt, SeekFrom},
-};
 
 use super::{
     auth,
@@ -34,7 +30,7 @@ use super::{
     respond, visitor,
 };
 use crate::{
-    media::{About, MediaId, UploadError},
+    media::{About, Contents, MediaId, UploadError},
     session::VisitorKey,
 };
 
@@ -125,9 +121,9 @@ async fn send(ask: &Ask<'_>, id: &MediaId) -> Result<Response<Body>, Problem> {
         tracing::error!(%error, media = %id, "cannot read an upload");
         Problem::new(Slug::StorageUnavailable, "the upload cannot be read now")
     };
-    let found = ask.edge.parts.media.read(id).await.map_err(unreadable)?;
-    let (about, mut file) =
-        found.ok_or_else(|| Problem::new(Slug::NotFound, "there is no such upload"))?;
+    let media = &ask.edge.parts.media;
+    let found = media.about(id).await.map_err(unreadable)?;
+    let about = found.ok_or_else(|| Problem::new(Slug::NotFound, "there is no such upload"))?;
     let headers = &ask.head.headers;
     let tag = format!("\"{}\"", about.sha256);
     if header(headers, &IF_NONE_MATCH).is_some_and(|tags| tags.contains(&tag)) {
@@ -148,12 +144,8 @@ async fn send(ask: &Ask<'_>, id: &MediaId) -> Result<Response<Body>, Problem> {
             return Ok(answer);
         }
     };
-    if start > 0 {
-        file.seek(SeekFrom::Start(start))
-            .await
-            .map_err(unreadable)?;
-    }
-    let mut answer = Response::new(Body::pieces(Piece { file, left: length }, Some(length)));
+    let contents = media.read(id, start, length).await.map_err(unreadable)?;
+    let mut answer = Response::new(Body::pieces(contents, Some(length)));
     *answer.status_mut() = status;
     describe(answer.headers_mut(), &about, &tag);
     if status == StatusCode::PARTIAL_CONTENT {
@@ -198,7 +190,7 @@ fn problem(error: UploadError) -> Problem {
         UploadError::NotTaken(_) => Slug::UnsupportedMediaType,
         UploadError::InFlight => Slug::IdempotencyKeyInFlight,
         UploadError::Reused => Slug::IdempotencyKeyReused,
-        UploadError::Folder(inner) => {
+        UploadError::Store(inner) => {
             tracing::error!(error = %inner, "cannot keep an upload");
             return Problem::new(Slug::StorageUnavailable, "the upload cannot be kept now");
         }
@@ -206,30 +198,11 @@ fn problem(error: UploadError) -> Problem {
     Problem::new(slug, error.to_string())
 }
 
-/// A part of a file, read while it is sent.
-struct Piece {
-    file: File,
-    left: u64,
-}
-
-impl Source for Piece {
+impl Source for Contents {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        let wanted = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
-        let mut chunk = BytesMut::zeroed(wanted);
-        let read = self.file.read(&mut chunk).await?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        chunk.truncate(read);
-        self.left -= read as u64;
-        Ok(Some(chunk.freeze()))
+        Self::next(self).await
     }
 }
-
-const CHUNK: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -270,7 +243,7 @@ mod tests {
             (UploadError::NotTaken("no".into()), 415),
             (UploadError::InFlight, 409),
             (UploadError::Reused, 422),
-            (UploadError::Folder(io::ErrorKind::StorageFull.into()), 503),
+            (UploadError::Store(io::ErrorKind::StorageFull.into()), 503),
         ] {
             assert_eq!(problem(error).slug.status(), status);
         }

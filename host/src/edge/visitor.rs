@@ -17,6 +17,7 @@ mod profile;
 mod pulse;
 mod sessions;
 mod trace;
+mod voice;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};

@@ -8,6 +8,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
+use kefu_plugin_api::ids::ProviderId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::Sha256;
 
@@ -66,7 +67,37 @@ impl Media {
             who.visitor.as_bytes(),
             key.as_bytes(),
         ];
-        let which = hex(&self.mac(&parts)[..16]);
+        self.id_of(who, &parts)
+    }
+
+    /// The id of what is fetched for this visitor from a provider's link, for
+    /// this reason: the same again after a restart.
+    pub(super) fn fetched_id(
+        &self,
+        who: &VisitorKey,
+        provider: &ProviderId,
+        cause: &str,
+        url: &str,
+    ) -> MediaId {
+        let parts: [&[u8]; 6] = [
+            b"fetched",
+            who.app.as_str().as_bytes(),
+            who.visitor.as_bytes(),
+            provider.as_str().as_bytes(),
+            cause.as_bytes(),
+            url.as_bytes(),
+        ];
+        self.id_of(who, &parts)
+    }
+
+    /// The id of an upload in another form.
+    pub(super) fn converted_id(&self, who: &VisitorKey, from: &MediaId, to: &str) -> MediaId {
+        let parts: [&[u8]; 3] = [b"converted", from.as_str().as_bytes(), to.as_bytes()];
+        self.id_of(who, &parts)
+    }
+
+    fn id_of(&self, who: &VisitorKey, parts: &[&[u8]]) -> MediaId {
+        let which = hex(&self.mac(parts)[..16]);
         MediaId(format!("{}{which}", self.owner_tag(who)))
     }
 

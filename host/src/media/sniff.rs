@@ -29,7 +29,7 @@ pub(super) fn settle(claim: &str, head: &[u8], rules: &config::Media) -> Result<
             Err("the content is not the plain text that it claims to be".to_owned())
         };
     }
-    let Some(found) = infer::get(head).map(|kind| kind.mime_type()) else {
+    let Some(found) = looks_like(head) else {
         return Err("the content is of no kind that is known here".to_owned());
     };
     let says_nothing = claim.is_empty() || claim == "application/octet-stream";
@@ -46,6 +46,28 @@ pub(super) fn settle(claim: &str, head: &[u8], rules: &config::Media) -> Result<
         return Ok(found.to_owned());
     }
     Err(format!("{found} is not taken here"))
+}
+
+/// What content is, by its first bytes. AMR begins like a script.
+fn looks_like(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"#!AMR\n") || head.starts_with(b"#!AMR-WB\n") {
+        return Some("audio/amr");
+    }
+    infer::get(head).map(|kind| kind.mime_type())
+}
+
+/// The short name of a form of voice, as messages use it.
+pub(super) fn short_name(content_type: &str) -> Option<&'static str> {
+    match (content_type, family(content_type)) {
+        (_, "mp3") => Some("mp3"),
+        (_, "wav") => Some("wav"),
+        ("audio/amr", _) => Some("amr"),
+        (_, "aac") => Some("aac"),
+        (_, "mp4") => Some("m4a"),
+        (_, "ogg") => Some("ogg"),
+        (_, "webm") => Some("webm"),
+        _ => None,
+    }
 }
 
 /// Types that one and the same content can have: containers, and names that
@@ -121,6 +143,9 @@ mod tests {
             ("image/png", PNG, "image/png"),
             ("Image/PNG; q=1", PNG, "image/png"),
             ("audio/wav", WAV, "audio/wav"),
+            // It begins as a script would.
+            ("audio/amr", b"#!AMR\n<", "audio/amr"),
+            ("", b"#!AMR-WB\n", "audio/amr"),
             ("audio/webm;codecs=opus", WEBM, "audio/webm"),
             ("video/webm", WEBM, "video/webm"),
             ("application/pdf", PDF, "application/pdf"),
@@ -149,9 +174,27 @@ mod tests {
             ("text/plain", &b"a\0b"[..], "not the plain text"),
             ("image/png", b"hello", "no kind that is known"),
             ("application/x-msdownload", b"MZ\x90\0", "not the claimed"),
+            ("audio/amr", b"#!/bin/sh\n", "not the claimed audio/amr"),
         ] {
             let refused = settle(claim, head, &rules()).unwrap_err();
             assert!(refused.contains(expected), "{claim}: {refused}");
+        }
+    }
+
+    #[test]
+    fn voice_has_a_short_name_and_nothing_else_has() {
+        for (content_type, expected) in [
+            ("audio/mpeg", Some("mp3")),
+            ("audio/x-wav", Some("wav")),
+            ("audio/amr", Some("amr")),
+            ("audio/aac", Some("aac")),
+            ("audio/m4a", Some("m4a")),
+            ("audio/ogg", Some("ogg")),
+            ("audio/webm", Some("webm")),
+            ("image/png", None),
+            ("", None),
+        ] {
+            assert_eq!(short_name(content_type), expected, "{content_type}");
         }
     }
 

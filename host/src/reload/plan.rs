@@ -186,6 +186,8 @@ fn without_restart(running: &Main, mut new: Main) -> (Main, Vec<&'static str>) {
         "plugins.dir" => plugins.dir,
         "plugins.copies" => plugins.copies,
         "media.dir" => media.dir,
+        "media.store" => media.store,
+        "media.signing_key" => media.signing_key,
         "limits.engine_threads" => limits.engine_threads,
         "limits.session_queue" => limits.session_queue,
         "log.format" => log.format,

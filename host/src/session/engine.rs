@@ -36,6 +36,7 @@ use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
     dispatcher::{Dispatcher, QueueFull},
     hub::{Hub, Subscription},
+    inbound::{MediaFetcher, Settled, Wanted},
     rota::Rota,
     slot::{Ended, Job, TurnJob, What},
     timers::{Timers, Wake},
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     orphans: Orphans,
     public_url: String,
     carrier: OnceLock<Carrier>,
+    pub(super) fetcher: OnceLock<Arc<dyn MediaFetcher>>,
 }
 
 type Carrier = Box<dyn Fn(Vec<OutboxEntry>) + Send + Sync>;
@@ -129,6 +131,7 @@ impl Engine {
             orphans: Orphans::default(),
             public_url,
             carrier: OnceLock::new(),
+            fetcher: OnceLock::new(),
         });
         worker::start(&shared, threads)?;
         let engine = Self(shared);
@@ -163,6 +166,20 @@ impl Engine {
             shared.timers.remind(at, Wake::Session(session));
         }
         Ok(unsent)
+    }
+
+    /// Names who fetches media that vendors link to; before that, and without
+    /// one, their links are passed on.
+    pub fn fetch_media_with(&self, fetcher: Arc<dyn MediaFetcher>) {
+        // Set once, at start; a second call changes nothing.
+        let _ = self.0.fetcher.set(fetcher);
+    }
+
+    /// Has media fetched, and goes on when every link is settled.
+    fn fetch(&self, wanted: Wanted, done: impl FnOnce(Settled) + Send + 'static) {
+        if let Some(fetcher) = self.0.fetcher.get() {
+            fetcher.fetch(wanted, Box::new(done));
+        }
     }
 
     /// Lets turns under way end, at most so long, and stops the threads.
@@ -393,12 +410,14 @@ impl Engine {
                     "the provider of this session cannot take the request now; nothing was changed",
                 )
             }
-            Ended::Ran { .. } | Ended::RenewToken(_) | Ended::AlreadyOpen | Ended::Prepared(_) => {
-                Problem::new(
-                    Slug::ProviderUnavailable,
-                    "the request ended in a way that it should not",
-                )
-            }
+            Ended::Ran { .. }
+            | Ended::RenewToken(_)
+            | Ended::AlreadyOpen
+            | Ended::NeedsMedia(_)
+            | Ended::Prepared(_) => Problem::new(
+                Slug::ProviderUnavailable,
+                "the request ended in a way that it should not",
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@
 //!   waiting.
 //! - `worker` has the threads, away from the I/O runtime; `turns` is what they
 //!   run, `replay` what of a turn is kept while it waits for another provider.
+//! - `inbound` holds messages back until the media in them are fetched.
 //! - `watchdog` looks after calls that do not return.
 //! - `tally` counts what came from where.
 //! - `timers` brings sessions back when something is due.
@@ -21,6 +22,7 @@ mod dispatcher;
 pub mod engine;
 mod facts;
 pub mod hub;
+mod inbound;
 mod replay;
 mod request;
 mod rota;
@@ -33,6 +35,7 @@ mod worker;
 
 pub use engine::{Engine, Parts};
 pub use hub::{Signal, StoredEvent, Subscription};
+pub use inbound::{KeptMedia, MediaFetcher, Settled, Wanted, WantedLink};
 pub use request::{
     CallbackAnswer, EventPage, IdempotencyKey, OpenRequest, Opened, Replied, Settling, VisitorKey,
 };

@@ -21,7 +21,12 @@ use kefu_core::{
 };
 use kefu_plugin_api::{http::HttpRequest, ids::SessionId};
 
-use super::{IdempotencyKey, VisitorKey, replay::Replay, rota::Lane};
+use super::{
+    IdempotencyKey, VisitorKey,
+    inbound::{Fetching, Wanted},
+    replay::Replay,
+    rota::Lane,
+};
 use crate::store::StoreError;
 
 /// One input of a session, with whoever waits for its end.
@@ -59,6 +64,8 @@ pub(super) struct TurnJob {
     pub(super) replay: Option<Box<Replay>>,
     /// The trace that the request belongs to.
     pub(super) trace: Option<String>,
+    /// For a turn that can wait for media: what is known of them.
+    pub(super) fetching: Option<Box<Fetching>>,
 }
 
 impl TurnJob {
@@ -73,6 +80,7 @@ impl TurnJob {
             without_adapter: false,
             replay: None,
             trace: None,
+            fetching: None,
         }
     }
 }
@@ -93,6 +101,8 @@ pub(super) enum Ended {
     AdapterFailed(String),
     /// No adapter serves the session's provider at the moment.
     ProviderAbsent(String),
+    /// It needs media that are not here yet; nothing of it was kept.
+    NeedsMedia(Wanted),
     /// It was not written.
     NotStored(StoreError),
     /// The form of an attempt.

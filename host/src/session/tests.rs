@@ -122,6 +122,7 @@ impl Place {
         let command = Command::Message {
             content: Content::text(text),
             media: vec![],
+            converted_from: None,
         };
         let who = who(visitor);
         let said = self.engine.command(&who, session, command, None, None);

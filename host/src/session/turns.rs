@@ -24,6 +24,7 @@ use super::{
     dispatcher::Work,
     engine::Shared,
     facts::Facts,
+    inbound::Fetching,
     replay::{Heard, Hearing},
     slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
     tally::Tally,
@@ -86,8 +87,16 @@ pub(super) fn turn(
         turn.skip_adapter();
     }
     let mut hearing = Hearing::new(job.replay.as_deref_mut(), &record);
-    match consult(shared, seat, slot, &mut turn, &mut hearing) {
+    let fetching = job.fetching.as_deref();
+    if let Some(fetching) = fetching {
+        turn.vendor_links(fetching.given_up());
+    }
+    match consult(shared, seat, slot, &mut turn, &mut hearing, fetching) {
         Ok(()) => {}
+        Err(Stop::Ended(ended)) if matches!(*ended, Ended::NeedsMedia(_)) => {
+            shared.metrics.turn_finished("waits", started.elapsed());
+            return Some(*ended);
+        }
         Err(Stop::Ended(ended)) => {
             shared.metrics.turn_finished("failed", started.elapsed());
             return Some(*ended);
@@ -149,6 +158,7 @@ fn consult(
     slot: &Slot,
     turn: &mut Turn<'_>,
     hearing: &mut Hearing,
+    fetching: Option<&Fetching>,
 ) -> Result<(), Stop> {
     while let Some(input) = turn.next_call() {
         let provider = turn.provider().clone();
@@ -166,7 +176,12 @@ fn consult(
             }
         };
         match heard {
-            Heard::Output(output) => {
+            Heard::Output(mut output) => {
+                if let (Some(fetching), Some(fetcher)) = (fetching, shared.fetcher.get()) {
+                    fetching
+                        .apply(fetcher, turn.record(), &mut output.effects)
+                        .map_err(Ended::NeedsMedia)?;
+                }
                 if let Err(Violation(detail)) = turn.apply(*output) {
                     if let Ok(guarded) = shared.registry.guarded(&provider) {
                         let fault = Fault::new(FaultKind::Illegal, detail.clone());

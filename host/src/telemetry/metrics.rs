@@ -50,6 +50,10 @@ struct All {
     adapter_seconds: Histogram,
     dead_letters: ByProvider<Outcome, Counter>,
     media_bytes: Counter,
+    media_removed: Family<Outcome, Counter>,
+    media_store_failures: Counter,
+    media_fetched: ByProvider<Outcome, Counter>,
+    media_converted: Family<Outcome, Counter>,
     plugins: Plugins,
     sources: Sources,
 }
@@ -103,6 +107,10 @@ impl Metrics {
             adapter_seconds: Histogram::new(SECONDS),
             dead_letters: ByProvider::default(),
             media_bytes: Counter::default(),
+            media_removed: Family::default(),
+            media_store_failures: Counter::default(),
+            media_fetched: ByProvider::default(),
+            media_converted: Family::default(),
             plugins: Plugins::default(),
             sources: Sources::default(),
         };
@@ -159,6 +167,35 @@ impl Metrics {
         self.0.media_bytes.inc_by(bytes);
     }
 
+    /// So many uploads were removed: `expired`, `left_over`.
+    pub fn media_removed(&self, outcome: &'static str, uploads: u64) {
+        if uploads > 0 {
+            let removed = self.0.media_removed.get_or_create(&Outcome { outcome });
+            removed.inc_by(uploads);
+        }
+    }
+
+    /// The place where media are kept did not do what was asked of it.
+    pub fn media_store_failed(&self) {
+        self.0.media_store_failures.inc();
+    }
+
+    /// A vendor's link to media was followed: `kept`, `refused`, `failed`,
+    /// `late`.
+    pub fn media_fetched(&self, provider: &ProviderId, outcome: &'static str) {
+        let labels = Outcome { outcome };
+        self.0.media_fetched.with(provider, labels, increment);
+    }
+
+    /// Voice was to be brought into another form: `converted`, `failed`, or
+    /// `no_converter`, after which its link goes as text.
+    pub fn media_converted(&self, outcome: &'static str) {
+        self.0
+            .media_converted
+            .get_or_create(&Outcome { outcome })
+            .inc();
+    }
+
     /// A visitor's message was taken: it is durable.
     pub fn message_accepted(&self) {
         self.0.messages.inc();
@@ -187,7 +224,7 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A turn is over: `committed`, `refused`, `failed`, `nothing`.
+    /// A turn is over: `done`, `failed`, or `waits` for media and is run again.
     pub fn turn_finished(&self, outcome: &'static str, took: Duration) {
         self.0.turns.get_or_create(&Outcome { outcome }).inc();
         self.0.turn_seconds.observe(took.as_secs_f64());
@@ -305,6 +342,21 @@ impl All {
             "Bytes of stored uploads",
             self.media_bytes.clone(),
         );
+        it.register(
+            "media_removed",
+            "Uploads that were removed, by why",
+            self.media_removed.clone(),
+        );
+        it.register(
+            "media_converted",
+            "Voice that a vendor takes in another form only",
+            self.media_converted.clone(),
+        );
+        it.register(
+            "media_store_failures",
+            "Times that the store of media failed",
+            self.media_store_failures.clone(),
+        );
     }
 
     fn register_sessions(&mut self) {
@@ -355,6 +407,11 @@ impl All {
             "outbox_entries",
             "Requests that wait to be sent",
             self.outbox.clone(),
+        );
+        it.register(
+            "media_fetched",
+            "Links to media from vendors that were followed",
+            self.media_fetched.clone(),
         );
         it.register(
             "delivery_attempts",

@@ -366,6 +366,7 @@ pub(crate) fn provider(id: &str) -> Provider {
         on_unknown: OnUnknown::Report,
         emoji: None,
         visitor_fields: None,
+        media: kefu_core::config::InboundMedia::default(),
         max_idle: Duration::from_secs(3600),
         drain: Duration::from_secs(3600),
         max_copies: 8,

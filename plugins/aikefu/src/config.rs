@@ -151,4 +151,5 @@ pub(crate) fn capabilities() -> Capabilities {
     .human(ContentKind::File, Level::Converted)
     .human(ContentKind::Emoji, Level::Converted)
     .human(ContentKind::Custom, Level::Converted)
+    .voice_formats(&["aac"])
 }

@@ -140,6 +140,8 @@ impl Config {
                 after_seconds: evaluation.after_seconds,
             },
             exit: self.exit.unwrap_or(Exit::Keeps),
+            // The protocol leaves it to the vendor to play what it takes.
+            voice_formats: Vec::new(),
             emoji: self.emoji.unwrap_or_default(),
             visitor_fields: self.visitor_fields.clone().unwrap_or_default(),
         }

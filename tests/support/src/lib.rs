@@ -16,6 +16,8 @@
 //! | [`stage`], [`chat`] | all of it at once, and conversations on it from both ends |
 //! | [`events`], [`sse`] | a session's log, as a list and as a stream |
 //! | [`media`] | small files to upload |
+//! | [`media_host`] | a host of media that answers as it should not |
+//! | [`s3`] | an S3-compatible store that checks signatures |
 //! | [`token`] | visitor tokens, good and bad |
 //! | [`visitor`] | the visitor API, with tokens and event streams |
 //! | [`http`] | plain requests, for everything that has no helper |
@@ -32,11 +34,13 @@ pub mod events;
 pub mod gateway;
 pub mod http;
 pub mod media;
+pub mod media_host;
 pub mod memory;
 pub mod plugins;
 mod process;
 pub mod python;
 pub mod reloads;
+pub mod s3;
 pub mod simulators;
 pub mod sse;
 pub mod stage;

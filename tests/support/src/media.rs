@@ -29,4 +29,10 @@ pub fn wav() -> Vec<u8> {
     bytes
 }
 
+/// A tenth of a second of silence, `audio/amr`: five frames that hold none.
+pub fn amr() -> Vec<u8> {
+    // Mode 15, "no data": a frame of one byte.
+    [b"#!AMR\n".to_vec(), vec![0x7c; 5]].concat()
+}
+
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP43+DwHwAHAAK/K9fH4gAAAABJRU5ErkJggg==";

@@ -153,6 +153,10 @@ fn plugins(old: &Plugins, new: &Plugins) -> BTreeSet<&'static str> {
 fn media(old: &Media, new: &Media) -> BTreeSet<&'static str> {
     differing!(old, new, Media {
         dir => "media.dir",
+        store => "media.store",
+        signing_key => "media.signing_key",
+        retention => "media.retention",
+        converters => "media.converters",
         url_ttl => "media.url_ttl",
         image => "media.image",
         voice => "media.voice",
@@ -217,6 +221,7 @@ fn provider(old: &Provider, new: &Provider) -> BTreeSet<&'static str> {
         on_unknown => "on_unknown",
         emoji => "emoji",
         visitor_fields => "visitor_fields",
+        media => "media",
         max_idle => "max_idle",
         drain => "drain",
         max_copies => "max_copies",

@@ -176,7 +176,10 @@ fn is_secret(path: &str) -> bool {
     path == "settings"
         || path.starts_with("settings.")
         || path.starts_with("settings[")
-        || matches!(name, "token" | "secret" | "secrets")
+        || matches!(
+            name,
+            "token" | "secret" | "secrets" | "signing_key" | "access_key" | "secret_key"
+        )
 }
 
 /// Whether a text is one reference and nothing else, without a default.

@@ -33,6 +33,7 @@ mod diff;
 mod error;
 mod interpolate;
 mod locate;
+mod media;
 mod provider;
 mod raw;
 mod settings;
@@ -49,10 +50,11 @@ pub use desk::{App, AppRouting, Desk, Group, Origins, PushFormat, Route, Weight,
 pub use diff::{Changes, Difference, diff};
 pub use error::{ConfigError, ConfigErrors, Severity};
 pub use interpolate::{Lookup, NoLookup};
+pub use media::{Converter, Inbound, InboundMedia, Media, MediaKind, MediaRule, MediaStore, S3};
 pub use provider::{Emoji, Isolation, OnUnknown, Provider, ProviderLimits, Settings};
 pub use settings::{
-    Admin, Limits, Log, LogFormat, LogLevel, Media, MediaKind, MediaRule, Plugins, Rollback,
-    Server, ServerLimits, Store, StoreUrl, Trust,
+    Admin, Limits, Log, LogFormat, LogLevel, Plugins, Rollback, Server, ServerLimits, Store,
+    StoreUrl, Trust,
 };
 pub use units::{format_duration, format_size, parse_duration, parse_size};
 

@@ -9,7 +9,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kefu_plugin_api::ids::ProviderId;
 
-use super::AllowedHost;
+use super::{AllowedHost, InboundMedia};
 use crate::emoji::EmojiTable;
 
 /// One configured account at a vendor.
@@ -34,6 +34,8 @@ pub struct Provider {
     /// The only fields of a visitor's profile that may be sent to the vendor;
     /// absent: those that the adapter declares.
     pub visitor_fields: Option<Arc<[String]>>,
+    /// What becomes of links to media that the vendor sends.
+    pub media: InboundMedia,
     /// How long a session that its visitor left stays open.
     pub max_idle: Duration,
     /// How long open sessions have once the provider is taken out.

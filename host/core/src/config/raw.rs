@@ -83,7 +83,12 @@ pub(super) struct Rollback {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Media {
     pub(super) dir: Option<String>,
+    pub(super) store: Option<String>,
+    pub(super) s3: Option<S3>,
+    pub(super) signing_key: Option<String>,
     pub(super) url_ttl: Option<Time>,
+    pub(super) retention: Option<Time>,
+    pub(super) converters: Vec<Converter>,
     pub(super) image: MediaRule,
     pub(super) voice: MediaRule,
     pub(super) video: MediaRule,
@@ -95,6 +100,26 @@ pub(super) struct Media {
 pub(super) struct MediaRule {
     pub(super) max_size: Option<Size>,
     pub(super) types: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct S3 {
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) access_key: Option<String>,
+    pub(super) secret_key: Option<String>,
+    pub(super) path_style: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Converter {
+    pub(super) from: OneOrMany,
+    pub(super) to: Option<String>,
+    pub(super) command: Vec<String>,
+    pub(super) timeout: Option<Time>,
+    pub(super) max_size: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -181,6 +206,7 @@ pub(super) struct Provider {
     pub(super) on_unknown: Option<String>,
     pub(super) emoji: Option<String>,
     pub(super) visitor_fields: Option<Vec<String>>,
+    pub(super) media: InboundMedia,
     pub(super) max_idle: Option<Time>,
     pub(super) drain: Option<Time>,
     pub(super) max_copies: Option<i64>,
@@ -207,6 +233,14 @@ pub(super) struct ProviderLimits {
     pub(super) max_response: Option<Size>,
     pub(super) deadline: Option<Time>,
     pub(super) memory: Option<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct InboundMedia {
+    pub(super) inbound: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) deadline: Option<Time>,
 }
 
 /// A time, not yet read. Its own type for the sake of one message: a bare

@@ -1,5 +1,5 @@
 //! Checked settings of the gateway itself: listeners, store, plug-in folder,
-//! media, budgets, log.
+//! budgets, log.
 //!
 //! Owns the types and their defaults. Deliberately knows nothing of TOML; the
 //! `check` module builds these values. Invariant: addresses are addresses,
@@ -127,69 +127,6 @@ pub enum Trust {
         /// characters that minisign prints.
         keys: Vec<String>,
     },
-}
-
-/// `[media]`: what visitors may upload, and where it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Media {
-    /// The folder of the uploaded files.
-    pub dir: PathBuf,
-    /// How long a signed address stays valid.
-    pub url_ttl: Duration,
-    /// Pictures.
-    pub image: MediaRule,
-    /// Voice messages.
-    pub voice: MediaRule,
-    /// Films.
-    pub video: MediaRule,
-    /// Everything else that is allowed.
-    pub file: MediaRule,
-}
-
-impl Media {
-    /// What a content type (lower case, without parameters) counts as, and its
-    /// limits. `None`: it may not be uploaded.
-    pub fn rule_for(&self, content_type: &str) -> Option<(MediaKind, &MediaRule)> {
-        [
-            (MediaKind::Image, &self.image),
-            (MediaKind::Voice, &self.voice),
-            (MediaKind::Video, &self.video),
-            (MediaKind::File, &self.file),
-        ]
-        .into_iter()
-        .find(|(_, rule)| rule.types.iter().any(|allowed| allowed == content_type))
-    }
-
-    /// The largest upload of any kind, in bytes.
-    pub fn max_size(&self) -> u64 {
-        [&self.image, &self.voice, &self.video, &self.file]
-            .map(|rule| rule.max_size)
-            .into_iter()
-            .max()
-            .unwrap_or(0)
-    }
-}
-
-/// What an upload is used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaKind {
-    /// A picture.
-    Image,
-    /// A voice message.
-    Voice,
-    /// A film.
-    Video,
-    /// Any other file.
-    File,
-}
-
-/// The limits of one kind of media.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaRule {
-    /// The largest upload in bytes.
-    pub max_size: u64,
-    /// The allowed content types, lower case, without parameters.
-    pub types: Vec<String>,
 }
 
 /// `[limits]`: budgets of the running gateway.

@@ -8,7 +8,7 @@ use kefu_plugin_api::{
     capability::{EndReason, Exit, SessionState},
     effect::Effect,
     ids::MessageId,
-    message::{Incoming, MessageStatus, SenderKind},
+    message::{Content, Incoming, MessageStatus, SenderKind},
 };
 
 use super::{Doing, Name, NameKey, Said, Turn, Violation};
@@ -119,7 +119,8 @@ impl Turn<'_> {
         }
     }
 
-    fn deliver(&mut self, message: Incoming) {
+    fn deliver(&mut self, mut message: Incoming) {
+        let detail = self.why_not_kept(&mut message.content);
         let id = match &message.vendor_id {
             Some(vendor_id) => desk_message_id(&self.record.id, vendor_id),
             None => self.draw_uuid().into(),
@@ -136,6 +137,7 @@ impl Turn<'_> {
             content: message.content,
             suggestions: message.suggestions,
             converted_from: None,
+            detail,
         }));
         if !from_visitor {
             self.record.last_desk_message = Some(id);
@@ -179,6 +181,18 @@ impl Turn<'_> {
             }
         }
         (!said.seqs.is_empty()).then_some(said)
+    }
+
+    /// Why a link in a message is the vendor's own, if it should not be.
+    fn why_not_kept(&self, content: &mut Content) -> Option<String> {
+        if self.vendor_links.is_empty() {
+            return None;
+        }
+        let urls = content.media_urls_mut();
+        let reason = urls.iter().find_map(|url| self.vendor_links.get(*url))?;
+        Some(format!(
+            "links to the provider's own copy, which may expire: {reason}"
+        ))
     }
 
     fn name(&mut self, vendor_session: String) {

@@ -4,7 +4,7 @@ use kefu_plugin_api::{
     capability::{Exit, SessionState},
     event::{Event, Visitor},
     ids::MessageId,
-    message::{Content, Message, Sender, SenderKind},
+    message::{Content, ContentKind, Message, Sender, SenderKind},
 };
 
 use super::{Doing, Reply, Todo, Turn, waiting::convert};
@@ -24,7 +24,11 @@ const MAX_WAITING_BYTES: usize = 1 << 20;
 impl Turn<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<(), Problem> {
         match command {
-            Command::Message { content, media } => self.message(content, media),
+            Command::Message {
+                content,
+                media,
+                converted_from,
+            } => self.message(content, media, converted_from),
             Command::Human { group } => self.human(group),
             Command::Evaluate { evaluation } => self.evaluate(evaluation),
             Command::DeclineEvaluation => self.decline_evaluation(),
@@ -101,7 +105,12 @@ impl Turn<'_> {
         }
     }
 
-    fn message(&mut self, content: Content, media: Vec<String>) -> Result<(), Problem> {
+    fn message(
+        &mut self,
+        content: Content,
+        media: Vec<String>,
+        before: Option<ContentKind>,
+    ) -> Result<(), Problem> {
         let state = self.record.state;
         match state {
             SessionState::Ended => return Err(over()),
@@ -128,6 +137,8 @@ impl Turn<'_> {
         let (content, converted_from) = convert(&self.record.capabilities, state, content)?;
         self.arrive();
         let id = MessageId::from(self.draw_uuid());
+        // Its form may have been changed before it came here.
+        let converted_from = converted_from.or(before);
         self.spoke(Side::Visitor);
         let seq = self.log(EventBody::Message(LoggedMessage {
             id: id.clone(),
@@ -140,6 +151,7 @@ impl Turn<'_> {
             content: content.clone(),
             suggestions: Vec::new(),
             converted_from,
+            detail: None,
         }));
         if state == SessionState::Opening {
             // Converted only if nobody carries it whole; who answers is judged

@@ -115,6 +115,7 @@ impl Turn<'_> {
             content: Content::text(text),
             suggestions: Vec::new(),
             converted_from: None,
+            detail: None,
         }));
         // A clock does not keep a session alive.
         self.active = said_something;

@@ -145,6 +145,11 @@ impl Turn<'_> {
     }
 }
 
+/// Whether it is a voice in a form that the vendor does not take.
+fn is_foreign_voice(capabilities: &Capabilities, content: &Content) -> bool {
+    matches!(content, Content::Voice { format, .. } if !capabilities.takes_voice(format))
+}
+
 /// Brings content into a form that is carried in this state: whole, or as the
 /// one text of [`Content::to_text`]. What was said as text stays as it is.
 ///
@@ -160,9 +165,9 @@ pub(super) fn convert(
     let level = capabilities.level(state, kind);
     let text_is_carried = capabilities.level(state, ContentKind::Text) > Level::Rejected;
     match level {
-        Level::Full => Ok((content, None)),
+        Level::Full if !is_foreign_voice(capabilities, &content) => Ok((content, None)),
         Level::Converted if kind == ContentKind::Text => Ok((content, None)),
-        Level::Converted if text_is_carried => {
+        Level::Full | Level::Converted if text_is_carried => {
             let text = content.to_text();
             let length = text.chars().count();
             if length > MAX_TEXT {
@@ -176,7 +181,7 @@ pub(super) fn convert(
             }
             Ok((Content::text(text), Some(kind)))
         }
-        Level::Converted | Level::Rejected => Err(Problem::new(
+        Level::Full | Level::Converted | Level::Rejected => Err(Problem::new(
             Slug::UnsupportedByProvider,
             format!(
                 "{} cannot be sent while the session is {}",

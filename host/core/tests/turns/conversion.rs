@@ -106,6 +106,7 @@ fn message(content: Content) -> Command {
     Command::Message {
         content,
         media: Vec::new(),
+        converted_from: None,
     }
 }
 

@@ -302,6 +302,7 @@ fn says(visit: &mut Visit, content: Content) -> (Content, Option<Content>) {
     let command = Command::Message {
         content,
         media: vec![],
+        converted_from: None,
     };
     let mut sent = None;
     let ran = visit.run(Input::Command(command), |input| {

@@ -45,6 +45,7 @@ fn says(content: Content) -> Command {
     Command::Message {
         content,
         media: vec![],
+        converted_from: None,
     }
 }
 

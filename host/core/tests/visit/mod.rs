@@ -313,6 +313,7 @@ pub(crate) fn text(text: &str) -> Command {
     Command::Message {
         content: Content::text(text),
         media: vec![],
+        converted_from: None,
     }
 }
 
@@ -325,6 +326,7 @@ pub(crate) fn picture() -> Command {
             height: None,
         },
         media: vec!["m1".into()],
+        converted_from: None,
     }
 }
 

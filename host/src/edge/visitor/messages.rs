@@ -14,7 +14,7 @@ use kefu_plugin_api::message::Content;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Visit, content};
+use super::{Visit, content, voice};
 use crate::{
     edge::{body::Body, respond},
     media::{Link, Media},
@@ -33,14 +33,22 @@ pub(super) async fn send(visit: &Visit<'_>, body: &Bytes) -> Result<Response<Bod
         .map_err(|problem| content::explain(body, problem))?
         .content;
     check_content(&content)?;
-    let media = own_media(
+    let mut media = own_media(
         &mut content,
         &visit.ask.edge.parts.media,
         &visit.identity.who,
     )?;
+    let converted_from = voice::fit(visit, &mut content, &mut media).await?;
     let key = visit.key(body)?;
     match visit
-        .command(Command::Message { content, media }, key)
+        .command(
+            Command::Message {
+                content,
+                media,
+                converted_from,
+            },
+            key,
+        )
         .await?
     {
         Reply::Message { id, seq } => Ok(respond::json(
@@ -133,7 +141,7 @@ mod tests {
     fn folder() -> (tempfile::TempDir, Media) {
         let dir = tempfile::tempdir().unwrap();
         let hour = Duration::from_secs(3600);
-        let media = Media::open(dir.path(), "https://kefu.example.com", hour).unwrap();
+        let media = Media::in_folder(dir.path(), "https://kefu.example.com", hour);
         (dir, media)
     }
 

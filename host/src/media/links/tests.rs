@@ -147,7 +147,7 @@ fn a_link_in_a_form_is_signed_in_its_encoding() {
 fn media() -> (tempfile::TempDir, Media) {
     let dir = tempfile::tempdir().unwrap();
     let ttl = Duration::from_secs(7 * 24 * HOUR);
-    let media = Media::open(dir.path(), "https://kefu.example.com", ttl).unwrap();
+    let media = Media::in_folder(dir.path(), "https://kefu.example.com", ttl);
     (dir, media)
 }
 

@@ -20,6 +20,7 @@ use crate::{
     session::{
         clock,
         dispatcher::QueueFull,
+        inbound::{Fetching, Settled, Wanted},
         slot::{Ended, Job, TurnJob, What},
         timers::Wake,
     },
@@ -68,7 +69,7 @@ impl Engine {
     pub(super) fn dispatch(&self, number: u64, event: InboxEvent) {
         let session = event.session.clone();
         if self.0.inbox.push(number, event) {
-            self.next_of_inbox(&session);
+            self.next_of_inbox(&session, Settled::new());
         }
     }
 
@@ -78,26 +79,35 @@ impl Engine {
             return;
         };
         match self.0.store.waits(number) {
-            Ok(true) => self.next_of_inbox(session),
+            Ok(true) => self.next_of_inbox(session, Settled::new()),
             // It had its turn after all.
             Ok(false) => self.inbox_done(session),
             Err(_) => self.remind(session),
         }
     }
 
-    fn next_of_inbox(&self, session: &SessionId) {
+    /// `settled` says what became of media that it links to, as far as it was
+    /// tried before.
+    fn next_of_inbox(&self, session: &SessionId, settled: Settled) {
         let Some((number, event)) = self.0.inbox.first(session) else {
             return;
         };
         let job = TurnJob {
             inbox: Some(number),
+            fetching: Some(Box::new(Fetching {
+                cause: format!("event {number}"),
+                settled: settled.clone(),
+            })),
             ..TurnJob::new(Input::Provider {
                 from: event.provider.clone(),
                 event: event.event.clone(),
             })
         };
-        let engine = self.clone();
-        let done = Box::new(move |ended| engine.dispatched(number, event, ended));
+        let (engine, session_again) = (self.clone(), session.clone());
+        let done = Box::new(move |ended| match ended {
+            Ended::NeedsMedia(wanted) => engine.fetch_for(session_again, wanted, settled),
+            ended => engine.dispatched(number, event, ended),
+        });
         let job = Job {
             what: What::Turn(Box::new(job)),
             done: Some(done),
@@ -122,9 +132,10 @@ impl Engine {
             Ended::AdapterFailed(detail) => detail,
             Ended::Refused(problem) => problem.to_string(),
             Ended::Gone => "the session does not exist any more".into(),
-            Ended::AlreadyOpen | Ended::RenewToken(_) | Ended::Prepared(_) => {
-                "an event ended in a way that events do not end".into()
-            }
+            Ended::AlreadyOpen
+            | Ended::RenewToken(_)
+            | Ended::NeedsMedia(_)
+            | Ended::Prepared(_) => "an event ended in a way that events do not end".into(),
         };
         self.0.metrics.dead_letter(&event.provider, "event");
         let letter = DeadLetter {
@@ -149,9 +160,18 @@ impl Engine {
         self.inbox_done(&session);
     }
 
+    /// The first event of the session goes on when its media are settled.
+    fn fetch_for(&self, session: SessionId, wanted: Wanted, mut known: Settled) {
+        let engine = self.clone();
+        self.fetch(wanted, move |settled| {
+            known.extend(settled);
+            engine.next_of_inbox(&session, known);
+        });
+    }
+
     fn inbox_done(&self, session: &SessionId) {
         if self.0.inbox.pop(session) {
-            self.next_of_inbox(session);
+            self.next_of_inbox(session, Settled::new());
         }
     }
 

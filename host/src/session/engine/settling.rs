@@ -21,6 +21,7 @@ use crate::{
     session::{
         Settling, clock,
         dispatcher::{Call, Work},
+        inbound::{Fetching, Settled},
         slot::{Ended, TurnJob, What},
     },
     store::StoreError,
@@ -36,11 +37,29 @@ impl Engine {
         dead: Option<String>,
     ) -> Settling {
         let given_up = dead.map(|reason| (Box::new(entry.clone()), reason));
-        let job = TurnJob {
-            dead: given_up.clone(),
-            ..TurnJob::new(Input::Finished(finished.clone()))
+        let mut known = Settled::new();
+        let ended = loop {
+            let job = TurnJob {
+                dead: given_up.clone(),
+                fetching: Some(Box::new(Fetching {
+                    cause: format!("call {}/{}", entry.session, entry.number),
+                    settled: known.clone(),
+                })),
+                ..TurnJob::new(Input::Finished(finished.clone()))
+            };
+            match self.run(&entry.session, job, true).await {
+                Ended::NeedsMedia(wanted) => {
+                    let (tell, told) = oneshot::channel();
+                    self.fetch(wanted, move |settled| drop(tell.send(settled)));
+                    match told.await {
+                        Ok(settled) => known.extend(settled),
+                        Err(_) => return Settling::Later("the gateway stops".into()),
+                    }
+                }
+                ended => break ended,
+            }
         };
-        let ended = match self.run(&entry.session, job, true).await {
+        let ended = match ended {
             Ended::AdapterFailed(detail) => {
                 // Deterministic: it would fail again. The call is settled
                 // without the adapter, and what it was is kept for people.

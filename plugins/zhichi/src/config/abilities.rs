@@ -43,6 +43,7 @@ pub(crate) fn default_capabilities() -> Capabilities {
     .human(ContentKind::Rich, Level::Converted)
     .human(ContentKind::File, Level::Converted)
     .human(ContentKind::Custom, Level::Converted)
+    .voice_formats(&["mp3", "wav"])
 }
 
 /// Says which setting decides what.

@@ -49,6 +49,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Provider, lookup: &dyn Look
         on_unknown: checker.choice("on_unknown", raw.on_unknown, &policies),
         emoji: raw.emoji.and_then(|file| emoji::look_up(checker, file, lookup)),
         visitor_fields: visitor_fields(checker, raw.visitor_fields),
+        media: super::media::inbound(checker, raw.media),
         max_idle: checker.duration("max_idle", raw.max_idle, "7d", "1m", "365d"),
         drain: checker.duration("drain", raw.drain, "24h", "0s", "365d"),
         max_copies: checker.number("max_copies", raw.max_copies, 200, 1..=10_000),

@@ -1,10 +1,9 @@
-//! Uploads as files: written once, read often.
+//! What comes in: taken piece by piece, looked at, and handed to the store.
 //!
-//! Owns the layout of the media folder: `signing.key`, `tmp/` for what is
-//! coming in, and below the first two digits of its id each upload with its
-//! description `<id>.json`. Deliberately lists nothing and removes nothing that
-//! was answered. Invariant: a description exists only beside a complete file
-//! that is on the disk.
+//! Owns the way of an upload from its first byte to the store, and the folder
+//! in which it rests meanwhile: content is judged before the store sees any of
+//! it, and however slow a client is, it takes a file and no memory. Invariant:
+//! what is refused, breaks off or is dropped leaves nothing.
 
 use std::{
     fs, io,
@@ -18,10 +17,15 @@ use kefu_core::config;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::{About, FolderError, KEY_BYTES, Media, MediaId, UploadError, limit, links::hex, sniff};
+use super::{
+    About, FolderError, KEY_BYTES, Media, MediaId, UploadError, limit,
+    links::hex,
+    sniff,
+    store::{Contents, Temporary, sync_dir},
+};
 use crate::session::VisitorKey;
 
-/// An upload that is on the disk.
+/// An upload that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its id.
@@ -53,14 +57,11 @@ struct Place {
     media: Media,
 }
 
-/// A file that is removed unless it was moved away.
-struct Temporary(Option<PathBuf>);
-
 impl Media {
     /// Begins an upload of this visitor that claims to be of this content type.
     ///
     /// # Errors
-    /// [`UploadError::InFlight`], or the folder's.
+    /// [`UploadError::InFlight`], or the store's.
     pub async fn begin(
         &self,
         who: &VisitorKey,
@@ -80,11 +81,34 @@ impl Media {
                 Place::new(self, id, true)
             }
         };
-        let path = self
-            .0
-            .dir
-            .join(TEMPORARY)
-            .join(uuid::Uuid::now_v7().simple().to_string());
+        self.begin_at(place, claim, rules).await
+    }
+
+    /// Begins to take what will have this id; `None` if that is there already
+    /// or on its way.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn begin_known(
+        &self,
+        id: MediaId,
+        claim: &str,
+        rules: &config::Media,
+    ) -> Result<Option<Upload>, UploadError> {
+        if !self.under_way().insert(id.clone()) {
+            return Ok(None);
+        }
+        let place = Place::new(self, id, true);
+        self.begin_at(place, claim, rules).await.map(Some)
+    }
+
+    async fn begin_at(
+        &self,
+        place: Place,
+        claim: &str,
+        rules: &config::Media,
+    ) -> Result<Upload, UploadError> {
+        let path = self.spool_path();
         let file = tokio::fs::File::create_new(&path).await?;
         Ok(Upload {
             media: self.clone(),
@@ -100,24 +124,27 @@ impl Media {
         })
     }
 
-    /// An upload and its description; `None` if there is no such upload.
+    /// What is known of an upload; `None` if there is no such upload.
     ///
     /// # Errors
-    /// The folder's.
-    pub async fn read(&self, id: &MediaId) -> io::Result<Option<(About, tokio::fs::File)>> {
-        let path = self.path(id);
-        let about = match tokio::fs::read(description(&path)).await {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some((about, tokio::fs::File::open(path).await?)))
+    /// The store's.
+    pub async fn about(&self, id: &MediaId) -> io::Result<Option<About>> {
+        self.0.store.about(id).await
     }
 
-    fn path(&self, id: &MediaId) -> PathBuf {
-        // The digits that say which, not whose: one visitor may send much.
-        let shelf = &id.as_str()[id.as_str().len() - 2..];
-        self.0.dir.join(shelf).join(id.as_str())
+    /// A part of an upload: `length` bytes from `start` on, all of them inside
+    /// of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read(&self, id: &MediaId, start: u64, length: u64) -> io::Result<Contents> {
+        self.0.store.read(id, start..start + length).await
+    }
+
+    /// A path of its own for something that is coming in.
+    pub(super) fn spool_path(&self) -> PathBuf {
+        let name = uuid::Uuid::now_v7().simple().to_string();
+        self.0.dir.join(TEMPORARY).join(name)
     }
 
     fn under_way(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<MediaId>> {
@@ -133,7 +160,7 @@ impl Upload {
     ///
     /// # Errors
     /// As soon as the upload is known to be too large or not of a kind that is
-    /// taken, or the folder's.
+    /// taken, or the store's.
     pub async fn write(&mut self, piece: &[u8], rules: &config::Media) -> Result<(), UploadError> {
         self.size += piece.len() as u64;
         if self.head.len() < HEAD {
@@ -149,11 +176,23 @@ impl Upload {
         Ok(())
     }
 
-    /// Ends the upload. When this returns, it is on the disk.
+    /// What it is, once everything has come; `None` if there is nothing in it.
+    ///
+    /// # Errors
+    /// It is of no kind that is taken, or too large for its kind.
+    pub(super) fn settled(&mut self, rules: &config::Media) -> Result<Option<String>, UploadError> {
+        if self.size > 0 && self.content_type.is_none() {
+            self.settle(rules)?;
+            self.check_size()?;
+        }
+        Ok(self.content_type.clone())
+    }
+
+    /// Ends the upload. When this returns, it is durable.
     ///
     /// # Errors
     /// If it is not taken, if its idempotency key belongs to another upload, or
-    /// the folder's.
+    /// the store's.
     pub async fn finish(mut self, rules: &config::Media) -> Result<Stored, UploadError> {
         if self.size == 0 {
             return Err(UploadError::Empty);
@@ -169,7 +208,7 @@ impl Upload {
         };
         self.file.flush().await?;
         if self.place.keyed
-            && let Some((first, _)) = self.media.read(&self.place.id).await?
+            && let Some(first) = self.media.about(&self.place.id).await?
         {
             let same = first.sha256 == about.sha256;
             let id = self.place.id.clone();
@@ -177,19 +216,15 @@ impl Upload {
                 .then_some(Stored { id, about: first })
                 .ok_or(UploadError::Reused);
         }
-        let path = self.media.path(&self.place.id);
-        let id = self.place.id.clone();
-        let file = self.file.try_clone().await?.into_std().await;
-        // Moved into the task: an upload is kept whole even if the client goes
-        // away now.
-        let kept = tokio::task::spawn_blocking(move || {
-            let (mut temporary, place) = (self.temporary, self.place);
-            keep(&file, &mut temporary, &path, &about)?;
-            drop(place);
-            Ok::<_, io::Error>(about)
+        let (media, place, staged) = (self.media, self.place, self.temporary);
+        // Moved into a task: an upload is kept whole even if the client goes
+        // away now, and its key is not free before that.
+        let kept = tokio::spawn(async move {
+            media.0.store.keep(&place.id, staged, &about).await?;
+            let id = place.id.clone();
+            Ok::<_, io::Error>(Stored { id, about })
         });
-        let about = kept.await.map_err(io::Error::other)??;
-        Ok(Stored { id, about })
+        Ok(kept.await.map_err(io::Error::other)??)
     }
 
     fn settle(&mut self, rules: &config::Media) -> Result<(), UploadError> {
@@ -232,26 +267,21 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // At worst it is removed at the next start.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// Makes the folder and its key; what interrupted uploads left is removed.
-pub(super) fn prepare(dir: &Path) -> Result<[u8; KEY_BYTES], FolderError> {
-    let unusable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| FolderError::Unusable { path, source }
-    };
+/// Makes the folder; what interrupted uploads left in it is removed.
+pub(super) fn prepare(dir: &Path) -> Result<(), FolderError> {
     let temporary = dir.join(TEMPORARY);
     if temporary.exists() {
         fs::remove_dir_all(&temporary).map_err(unusable(&temporary))?;
     }
-    fs::create_dir_all(&temporary).map_err(unusable(&temporary))?;
+    for path in [temporary, dir.join(UNFINISHED)] {
+        fs::create_dir_all(&path).map_err(unusable(&path))?;
+    }
+    Ok(())
+}
+
+/// Makes the folder and its key.
+pub(super) fn key(dir: &Path) -> Result<[u8; KEY_BYTES], FolderError> {
+    prepare(dir)?;
     let path = dir.join(KEY_FILE);
     match fs::read(&path) {
         Ok(bytes) => bytes
@@ -268,6 +298,11 @@ pub(super) fn prepare(dir: &Path) -> Result<[u8; KEY_BYTES], FolderError> {
     }
 }
 
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> FolderError + use<> {
+    let path = path.to_owned();
+    move |source| FolderError::Unusable { path, source }
+}
+
 fn make_key(dir: &Path, path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
@@ -281,40 +316,15 @@ fn make_key(dir: &Path, path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     file.write_all(&key)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;
-    fs::File::open(dir)?.sync_all()?;
+    sync_dir(dir)?;
     Ok(key)
-}
-
-/// Moves an upload to its place, with its description, and sees it to the disk.
-fn keep(file: &fs::File, temporary: &mut Temporary, path: &Path, about: &About) -> io::Result<()> {
-    let Some(from) = temporary.0.as_deref() else {
-        return Ok(());
-    };
-    let shelf = path.parent().unwrap_or(path);
-    let is_new_shelf = !shelf.exists();
-    fs::create_dir_all(shelf)?;
-    file.sync_all()?;
-    let aside = from.with_extension("json");
-    let mut words = fs::File::create_new(&aside)?;
-    words.write_all(&serde_json::to_vec(about)?)?;
-    words.sync_all()?;
-    fs::rename(from, path)?;
-    temporary.0 = None;
-    fs::rename(&aside, description(path))?;
-    fs::File::open(shelf)?.sync_all()?;
-    if is_new_shelf && let Some(dir) = shelf.parent() {
-        fs::File::open(dir)?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn description(path: &Path) -> PathBuf {
-    path.with_extension("json")
 }
 
 /// How much of an upload is looked at to see what it is.
 const HEAD: usize = 8 * 1024;
 const TEMPORARY: &str = "tmp";
+/// Notes of uploads in parts; they outlive the gateway.
+pub(super) const UNFINISHED: &str = "unfinished";
 const KEY_FILE: &str = "signing.key";
 
 #[cfg(test)]

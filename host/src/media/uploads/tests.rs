@@ -1,8 +1,5 @@
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
-use kefu_core::config::{NoLookup, check_main};
-use tokio::io::AsyncReadExt;
-
 use super::*;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -17,9 +14,12 @@ async fn an_upload_is_read_back_as_it_came() {
     assert_eq!(stored.about.content_type, "image/png");
     assert_eq!(stored.about.size, expected.len() as u64);
     assert_eq!(stored.about.sha256, hex(&Sha256::digest(&expected)));
-    let (about, mut file) = media.read(&stored.id).await.unwrap().unwrap();
+    let about = media.about(&stored.id).await.unwrap().unwrap();
+    let mut contents = media.read(&stored.id, 0, about.size).await.unwrap();
     let mut found = Vec::new();
-    file.read_to_end(&mut found).await.unwrap();
+    while let Some(piece) = contents.next().await.unwrap() {
+        found.extend_from_slice(&piece);
+    }
     assert_eq!((about, found), (stored.about, expected));
     assert!(media.owned_by(&stored.id, &visitor()));
 }
@@ -74,29 +74,33 @@ async fn nothing_and_the_wrong_thing_leave_nothing_behind() {
     let wrong = upload(&media, None, "image/png", &[b"%PDF-1.7\n"]).await;
     assert!(matches!(wrong, Err(UploadError::NotTaken(_))));
     assert_eq!(count(&dir.path().join(TEMPORARY)), 0);
-    assert_eq!(count(dir.path()), 2, "the key and the folder for uploads");
+    assert_eq!(
+        count(dir.path()),
+        3,
+        "the key, and the folders for what is under way"
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_id_is_not_found() {
     let (_dir, media) = folder();
     let id = media.new_id(&visitor());
-    assert!(media.read(&id).await.unwrap().is_none());
+    assert!(media.about(&id).await.unwrap().is_none());
 }
 
 #[test]
 fn the_key_is_made_once_and_is_nobody_elses() {
     let dir = tempfile::tempdir().unwrap();
-    let first = prepare(dir.path()).unwrap();
+    let first = key(dir.path()).unwrap();
     fs::write(dir.path().join(TEMPORARY).join("left"), b"over").unwrap();
-    assert_eq!(prepare(dir.path()).unwrap(), first);
+    assert_eq!(key(dir.path()).unwrap(), first);
     assert_eq!(count(&dir.path().join(TEMPORARY)), 0);
     let path = dir.path().join(KEY_FILE);
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     fs::write(&path, b"short").unwrap();
     assert!(matches!(
-        prepare(dir.path()),
+        key(dir.path()),
         Err(FolderError::BadKey { found: 5, .. })
     ));
 }
@@ -116,19 +120,13 @@ async fn upload(
 
 fn folder() -> (tempfile::TempDir, Media) {
     let dir = tempfile::tempdir().unwrap();
-    let media = Media::open(dir.path(), "https://a.example", Duration::from_secs(60)).unwrap();
+    let media = Media::in_folder(dir.path(), "https://a.example", Duration::from_secs(60));
     (dir, media)
 }
 
 fn rules() -> &'static config::Media {
     static RULES: std::sync::OnceLock<config::Media> = std::sync::OnceLock::new();
-    RULES.get_or_init(|| {
-        let text = "[admin]\ntoken = \"a-token-for-the-test\"\n[media.image]\nmax_size = \"16KiB\"";
-        check_main("kefu.toml", text, &NoLookup)
-            .unwrap()
-            .settings
-            .media
-    })
+    RULES.get_or_init(crate::media::small_rules)
 }
 
 fn visitor() -> VisitorKey {

@@ -18,6 +18,7 @@ mod fault;
 pub mod jiaxin;
 mod journal;
 mod media;
+pub mod plain;
 mod platform;
 mod push;
 pub mod qiyu;

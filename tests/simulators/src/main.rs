@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Parser;
 use kefu_simulators::app::{self, AppConfig, GatewayUrl};
-use kefu_simulators::{Settings, aikefu, jiaxin, qiyu, xiaoneng, zhichi};
+use kefu_simulators::{Handle, Settings, aikefu, jiaxin, plain, qiyu, xiaoneng, zhichi};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,9 @@ struct Arguments {
     /// Start the 爱客服 simulator here
     #[arg(long, value_name = "ADDR")]
     aikefu: Option<SocketAddr>,
+    /// Start the simulator of a vendor that speaks SDP/1 and nothing else here
+    #[arg(long, value_name = "ADDR")]
+    sdp: Option<SocketAddr>,
     /// Start the demo application here
     #[arg(long, value_name = "ADDR")]
     app: Option<SocketAddr>,
@@ -87,6 +90,15 @@ struct Arguments {
     /// 爱客服: the gateway's callback address, in front of /message/send.json
     #[arg(long, value_name = "URL")]
     aikefu_callback: Option<String>,
+    /// SDP/1: secrets (whsec_…); the first signs, all are accepted
+    #[arg(long, value_name = "SECRET", default_values_t = plain::Config::default().secrets)]
+    sdp_secret: Vec<String>,
+    /// SDP/1: the tenant's name
+    #[arg(long, default_value = "demo")]
+    sdp_account: String,
+    /// SDP/1: where events go
+    #[arg(long, value_name = "URL")]
+    sdp_callback: Option<String>,
     /// Settings of every vendor, as a JSON merge patch of `GET /control`'s
     #[arg(long, value_name = "JSON", default_value = "{}")]
     settings: String,
@@ -120,85 +132,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Installed before anything is announced: a signal right after `ready` counts.
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let named = [
-        arguments.zhichi,
-        arguments.jiaxin,
-        arguments.xiaoneng,
-        arguments.qiyu,
-        arguments.aikefu,
-        arguments.app,
-    ];
-    let nothing_named = named.iter().all(Option::is_none);
-    let wanted = |named: Option<SocketAddr>| named.or(nothing_named.then_some(any));
-    let patch: Value =
-        serde_json::from_str(&arguments.settings).context("--settings is no JSON")?;
-    let settings = Settings::default()
-        .patched(&patch)
-        .map_err(anyhow::Error::msg)
-        .context("--settings")?;
-
     let mut ready = json!({"event": "ready"});
-    let mut handles = Vec::new();
-    if let Some(listen) = wanted(arguments.zhichi) {
-        let config = zhichi::Config {
-            app_id: arguments.zhichi_app_id,
-            app_key: arguments.zhichi_app_key,
-            callback: arguments.zhichi_callback,
-            settings: settings.clone(),
-        };
-        let handle = zhichi::start(listen, config).await?;
-        ready["zhichi"] = json!(handle.url);
-        handles.push(handle);
-    }
-    if let Some(listen) = wanted(arguments.jiaxin) {
-        let config = jiaxin::Config {
-            secrets: arguments.jiaxin_secret,
-            org: arguments.jiaxin_org,
-            app: arguments.jiaxin_app,
-            callback: arguments.jiaxin_callback,
-            settings: settings.clone(),
-        };
-        let handle = jiaxin::start(listen, config).await?;
-        ready["jiaxin"] = json!(handle.url);
-        handles.push(handle);
-    }
-    if let Some(listen) = wanted(arguments.xiaoneng) {
-        let config = xiaoneng::Config {
-            secrets: arguments.xiaoneng_secret,
-            site: arguments.xiaoneng_site,
-            callback: arguments.xiaoneng_callback,
-            settings: settings.clone(),
-        };
-        let handle = xiaoneng::start(listen, config).await?;
-        ready["xiaoneng"] = json!(handle.url);
-        handles.push(handle);
-    }
-    if let Some(listen) = wanted(arguments.qiyu) {
-        let config = qiyu::Config {
-            app_key: arguments.qiyu_app_key,
-            app_secret: arguments.qiyu_app_secret,
-            callback: arguments.qiyu_callback,
-            settings: settings.clone(),
-        };
-        let handle = qiyu::start(listen, config).await?;
-        ready["qiyu"] = json!(handle.url);
-        handles.push(handle);
-    }
-    if let Some(listen) = wanted(arguments.aikefu) {
-        let config = aikefu::Config {
-            account_id: arguments.aikefu_account_id,
-            app_key: arguments.aikefu_app_key,
-            app_secret: arguments.aikefu_app_secret,
-            callback: arguments.aikefu_callback,
-            settings,
-        };
-        let handle = aikefu::start(listen, config).await?;
-        ready["aikefu"] = json!(handle.url);
-        handles.push(handle);
-    }
+    let handles = start_vendors(&arguments, &mut ready).await?;
     let mut application = None;
-    if let Some(listen) = wanted(arguments.app) {
+    if let Some(listen) = arguments.wanted(arguments.app) {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("listening on {listen}"))?;
@@ -227,6 +164,95 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     drop(handles);
     Ok(())
+}
+
+/// Starts the simulators that were named, or all of them, and says where.
+async fn start_vendors(arguments: &Arguments, ready: &mut Value) -> anyhow::Result<Vec<Handle>> {
+    let patch: Value =
+        serde_json::from_str(&arguments.settings).context("--settings is no JSON")?;
+    let settings = Settings::default()
+        .patched(&patch)
+        .map_err(anyhow::Error::msg)
+        .context("--settings")?;
+    let mut handles = Vec::new();
+    let mut keep = |name: &str, handle: Handle| {
+        ready[name] = json!(handle.url);
+        handles.push(handle);
+    };
+    if let Some(listen) = arguments.wanted(arguments.zhichi) {
+        let config = zhichi::Config {
+            app_id: arguments.zhichi_app_id.clone(),
+            app_key: arguments.zhichi_app_key.clone(),
+            callback: arguments.zhichi_callback.clone(),
+            settings: settings.clone(),
+        };
+        keep("zhichi", zhichi::start(listen, config).await?);
+    }
+    if let Some(listen) = arguments.wanted(arguments.jiaxin) {
+        let config = jiaxin::Config {
+            secrets: arguments.jiaxin_secret.clone(),
+            org: arguments.jiaxin_org.clone(),
+            app: arguments.jiaxin_app.clone(),
+            callback: arguments.jiaxin_callback.clone(),
+            settings: settings.clone(),
+        };
+        keep("jiaxin", jiaxin::start(listen, config).await?);
+    }
+    if let Some(listen) = arguments.wanted(arguments.xiaoneng) {
+        let config = xiaoneng::Config {
+            secrets: arguments.xiaoneng_secret.clone(),
+            site: arguments.xiaoneng_site.clone(),
+            callback: arguments.xiaoneng_callback.clone(),
+            settings: settings.clone(),
+        };
+        keep("xiaoneng", xiaoneng::start(listen, config).await?);
+    }
+    if let Some(listen) = arguments.wanted(arguments.qiyu) {
+        let config = qiyu::Config {
+            app_key: arguments.qiyu_app_key.clone(),
+            app_secret: arguments.qiyu_app_secret.clone(),
+            callback: arguments.qiyu_callback.clone(),
+            settings: settings.clone(),
+        };
+        keep("qiyu", qiyu::start(listen, config).await?);
+    }
+    if let Some(listen) = arguments.wanted(arguments.aikefu) {
+        let config = aikefu::Config {
+            account_id: arguments.aikefu_account_id.clone(),
+            app_key: arguments.aikefu_app_key.clone(),
+            app_secret: arguments.aikefu_app_secret.clone(),
+            callback: arguments.aikefu_callback.clone(),
+            settings: settings.clone(),
+        };
+        keep("aikefu", aikefu::start(listen, config).await?);
+    }
+    if let Some(listen) = arguments.wanted(arguments.sdp) {
+        let config = plain::Config {
+            secrets: arguments.sdp_secret.clone(),
+            account: arguments.sdp_account.clone(),
+            callback: arguments.sdp_callback.clone(),
+            settings,
+        };
+        keep("sdp", plain::start(listen, config).await?);
+    }
+    Ok(handles)
+}
+
+impl Arguments {
+    /// Where one of them is to start: as it was named, or anywhere when none was.
+    fn wanted(&self, named: Option<SocketAddr>) -> Option<SocketAddr> {
+        let all = [
+            self.zhichi,
+            self.jiaxin,
+            self.xiaoneng,
+            self.qiyu,
+            self.aikefu,
+            self.sdp,
+            self.app,
+        ];
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        named.or_else(|| all.iter().all(Option::is_none).then_some(any))
+    }
 }
 
 fn announce(ready: &Value) -> anyhow::Result<()> {

@@ -110,7 +110,7 @@ impl Vendor for Aikefu {
         }
         let form = signature::pairs(std::str::from_utf8(&call.body).unwrap_or_default());
         match self.read(&form) {
-            Ok((visitor, uid, content)) => self.take(platform, visitor, uid, &content),
+            Ok(said) => self.take(platform, &said),
             Err(wrong) => refused(StatusCode::BAD_REQUEST, 1002, &wrong),
         }
     }
@@ -151,12 +151,18 @@ impl Vendor for Aikefu {
     }
 }
 
+/// A visitor's message.
+struct Said<'a> {
+    visitor: &'a str,
+    uid: &'a str,
+    /// Who it is, as the platform's messages carry it.
+    user: Value,
+    content: Value,
+}
+
 impl Aikefu {
-    /// Who says what, under which `msgUID`; or what is wrong with the form.
-    fn read<'a>(
-        &self,
-        form: &'a BTreeMap<String, String>,
-    ) -> Result<(&'a str, &'a str, Value), String> {
+    /// What a form says, or what is wrong with it.
+    fn read<'a>(&self, form: &'a BTreeMap<String, String>) -> Result<Said<'a>, String> {
         let field = |key: &str| {
             let value = form.get(key).filter(|value| !value.is_empty());
             value
@@ -191,10 +197,15 @@ impl Aikefu {
         {
             return Err(format!("content of {name} has another form"));
         }
-        Ok((field("fromUserId")?, field("msgUID")?, content))
+        Ok(Said {
+            visitor: field("fromUserId")?,
+            uid: field("msgUID")?,
+            user: said["user"].clone(),
+            content,
+        })
     }
 
-    fn take(&self, platform: &Platform, visitor: &str, uid: &str, content: &Value) -> Reply {
+    fn take(&self, platform: &Platform, said: &Said<'_>) -> Reply {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reply = Reply {
             status: StatusCode::OK,
@@ -202,8 +213,13 @@ impl Aikefu {
             repeat: false,
             processed: true,
         };
-        if heard.insert(uid.to_owned()) {
-            platform.change(|centre, settings, out| hear(centre, settings, visitor, content, out));
+        if heard.insert(said.uid.to_owned()) {
+            platform.change(|centre, settings, out| {
+                if said.user.is_object() {
+                    centre.visitor(said.visitor).profile["user"] = said.user.clone();
+                }
+                hear(centre, settings, said.visitor, &said.content, out);
+            });
         } else {
             (reply.repeat, reply.processed) = (true, false);
         }

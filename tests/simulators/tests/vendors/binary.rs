@@ -25,7 +25,7 @@ async fn everything_starts_on_free_ports_and_sigterm_ends_it_with_0() {
     let (mut child, ready) = start(&[]);
     assert_eq!(ready["event"], "ready");
     let http = Http::new();
-    for name in ["zhichi", "jiaxin", "xiaoneng", "qiyu", "aikefu"] {
+    for name in ["zhichi", "jiaxin", "xiaoneng", "qiyu", "aikefu", "sdp"] {
         let url = format!("{}/control", ready[name].as_str().expect("an address"));
         assert_eq!(http.get(&url).await["vendor"], name);
     }

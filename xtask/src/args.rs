@@ -15,7 +15,7 @@ cargo xtask soak [--rounds N] [--only TEST]
 cargo xtask bench [--only PART] [--reloads N]
     Measures plug-ins in the release profile: call, start, retained.
 cargo xtask demo [--headless]
-    Builds everything, starts both vendors' simulators and the gateway, prints
+    Builds everything, starts all vendors' simulators and the gateway, prints
     where to look, and stops all of it on Ctrl-C. --headless opens no browser.
 cargo xtask build
     Builds the gateway, the simulators and the plug-ins that tests need; the

@@ -90,16 +90,18 @@ impl Plugin {
     }
 }
 
-/// The adapters of both vendors, as the demo loads them.
-const VENDORS: [Plugin; 2] = [
+/// The adapters of all vendors, as the demo loads them.
+const VENDORS: [Plugin; 6] = [
     Plugin::new("kefu-adapter-zhichi", "libkefu_zhichi.so"),
     Plugin::new("kefu-adapter-jiaxin", "libkefu_jiaxin.so"),
+    Plugin::new("kefu-adapter-xiaoneng", "libkefu_xiaoneng.so"),
+    Plugin::new("kefu-adapter-aikefu", "libkefu_aikefu.so"),
+    Plugin::new("kefu-adapter-qiyu", "libkefu_qiyu.so"),
+    Plugin::new("kefu-adapter-sdp", "libkefu_sdp.so"),
 ];
 
 /// What only tests load.
-const FOR_TESTS: [Plugin; 10] = [
-    Plugin::new("kefu-adapter-sdp", "libkefu_sdp.so"),
-    Plugin::new("kefu-adapter-xiaoneng", "libkefu_xiaoneng.so"),
+const FOR_TESTS: [Plugin; 8] = [
     Plugin::new("kefu-adapter-minimal", "libkefu_minimal.so"),
     Plugin {
         flags: SMALL,
@@ -199,7 +201,7 @@ pub(crate) fn build_for_bench() -> Result<ForBench> {
     })
 }
 
-/// Builds both vendors' plug-ins and returns the folder they are in.
+/// Builds all vendors' plug-ins and returns the folder they are in.
 pub(crate) fn build_vendor_plugins() -> Result<PathBuf> {
     build_plugins(&VENDORS, Profile::Dev)
 }
@@ -224,7 +226,7 @@ pub(crate) fn print_built() -> Result<()> {
     Ok(())
 }
 
-/// The file names of both vendors' plug-ins.
+/// The file names of all vendors' plug-ins.
 pub(crate) fn vendor_files() -> impl Iterator<Item = &'static str> {
     VENDORS.iter().map(|plugin| plugin.file)
 }

@@ -10,11 +10,13 @@ mod child;
 mod net;
 mod setup;
 mod show;
+mod vendors;
 
 use crate::cargo;
 use crate::products;
 use anyhow::{Context, Result, bail};
 use child::Child;
+use serde_json::Value;
 use setup::Secrets;
 use show::Addresses;
 use std::fs::{self, File, TryLockError};
@@ -23,6 +25,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use vendors::Vendors;
 
 /// How long the gateway may take from its ready line to serving desks.
 const SERVING: Duration = Duration::from_secs(60);
@@ -44,13 +47,13 @@ pub(crate) fn run(headless: bool) -> Result<()> {
     }
     let secrets = Secrets::fresh()?;
 
-    crate::complain("starting the simulators of both vendors …");
+    crate::complain("starting the simulators of all vendors …");
     let mut simulators = Child::start(
         "kefu-simulators",
         setup::simulators(&programs.simulators, &secrets),
         &dir,
     )?;
-    let vendors = setup::Vendors::from_ready(&simulators.ready)?;
+    let vendors = Vendors::from_ready(&simulators.ready)?;
     setup::write(&dir, &plugins, &secrets, &vendors)?;
 
     crate::complain("starting the gateway …");
@@ -105,6 +108,7 @@ fn claim(dir: &Path) -> Result<File> {
     Ok(lock)
 }
 
+/// Waits until every vendor's provider serves.
 fn wait_until_serving(addresses: &Addresses, gateway: &mut Child, stop: &AtomicBool) -> Result<()> {
     let start = Instant::now();
     let url = format!("{}/readyz", addresses.admin);
@@ -113,7 +117,7 @@ fn wait_until_serving(addresses: &Addresses, gateway: &mut Child, stop: &AtomicB
             return Ok(());
         }
         let answer = net::request("GET", &url, None);
-        if matches!(&answer, Ok((200, _))) {
+        if matches!(&answer, Ok((200, body)) if all_serve(body)) {
             return Ok(());
         }
         gateway.check()?;
@@ -129,6 +133,13 @@ fn wait_until_serving(addresses: &Addresses, gateway: &mut Child, stop: &AtomicB
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// Whether the gateway's account of itself names no provider that does not work.
+fn all_serve(ready: &str) -> bool {
+    let body: Value = serde_json::from_str(ready).unwrap_or_default();
+    let providers = body["providers"].as_array();
+    providers.is_some_and(|list| list.iter().all(|provider| provider["works"] == true))
 }
 
 /// Waits for the signal to stop; a child that ends before is an error.

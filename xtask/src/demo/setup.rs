@@ -5,9 +5,10 @@
 
 use super::net;
 use super::show::Addresses;
+use super::vendors::{Accounts, Vendor, Vendors};
 use crate::products;
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -15,8 +16,14 @@ use std::process::Command;
 
 /// The app's key.
 pub(crate) const APP: &str = "demo";
-/// The desks: shared by both vendors, and one for each.
-pub(crate) const DESKS: [&str; 3] = ["support", "zhichi", "jiaxin"];
+/// The desk that two vendors share.
+pub(crate) const SHARED: &str = "support";
+
+/// All desks: the shared one, and one for each vendor.
+pub(crate) fn desks() -> Vec<&'static str> {
+    let own = Vendor::ALL.map(Vendor::name);
+    [SHARED].into_iter().chain(own).collect()
+}
 
 /// What both ends of every connection must know.
 pub(crate) struct Secrets {
@@ -24,9 +31,8 @@ pub(crate) struct Secrets {
     pub(crate) app: String,
     /// Opens the admin API.
     pub(crate) admin: String,
-    zhichi_key: String,
-    zhichi_push: String,
-    jiaxin: String,
+    /// What the vendors know.
+    pub(crate) accounts: Accounts,
 }
 
 impl Secrets {
@@ -35,33 +41,7 @@ impl Secrets {
         Ok(Self {
             app: random_hex()?,
             admin: random_hex()?,
-            zhichi_key: random_hex()?,
-            zhichi_push: random_hex()?,
-            // Hex digits are base64 digits.
-            jiaxin: format!("whsec_{}", random_hex()?),
-        })
-    }
-}
-
-/// Where the simulators are.
-pub(crate) struct Vendors {
-    pub(crate) zhichi: String,
-    pub(crate) jiaxin: String,
-    /// The demo application, which serves the chat page.
-    pub(crate) app: String,
-}
-
-impl Vendors {
-    /// From the simulators' ready line.
-    pub(crate) fn from_ready(ready: &Value) -> Result<Self> {
-        let url = |key: &str| {
-            let url = ready[key].as_str().map(str::to_owned);
-            url.with_context(|| format!("the simulators' ready line has no {key}: {ready}"))
-        };
-        Ok(Self {
-            zhichi: url("zhichi")?,
-            jiaxin: url("jiaxin")?,
-            app: url("app")?,
+            accounts: Accounts::fresh()?,
         })
     }
 }
@@ -71,27 +51,14 @@ pub(crate) fn simulators(program: &Path, secrets: &Secrets) -> Command {
     let mut command = Command::new(program);
     command
         .arg("--exit-with-stdin")
-        .args([
-            "--zhichi-app-id",
-            "demo-app",
-            "--zhichi-app-key",
-            &secrets.zhichi_key,
-        ])
-        .args([
-            "--jiaxin-secret",
-            &secrets.jiaxin,
-            "--jiaxin-org",
-            "demo",
-            "--jiaxin-app",
-            "kefu",
-        ])
+        .args(secrets.accounts.flags())
         .args([
             "--app-key",
             APP,
             "--app-secret",
             &secrets.app,
             "--desk",
-            DESKS[0],
+            SHARED,
         ]);
     command
 }
@@ -123,17 +90,12 @@ pub(crate) fn write(
         fs::copy(plugins.join(file), adapters.join(file))
             .with_context(|| format!("copying {file}"))?;
     }
-    for (path, text) in [
-        (dir.join("kefu.toml"), main_file(secrets, &vendors.app)),
-        (
-            providers.join("zhichi.toml"),
-            zhichi_file(secrets, &vendors.zhichi),
-        ),
-        (
-            providers.join("jiaxin.toml"),
-            jiaxin_file(secrets, &vendors.jiaxin),
-        ),
-    ] {
+    let main = (dir.join("kefu.toml"), main_file(secrets, &vendors.app));
+    let files = Vendor::ALL.map(|vendor| {
+        let text = secrets.accounts.provider_file(vendor, vendors.url(vendor));
+        (providers.join(format!("{}.toml", vendor.name())), text)
+    });
+    for (path, text) in [main].into_iter().chain(files) {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
@@ -142,14 +104,14 @@ pub(crate) fn write(
 /// Tells the vendors where to push, and the application where the gateway is.
 pub(crate) fn connect(addresses: &Addresses) -> Result<()> {
     let callbacks = format!("{}/v1/callbacks", addresses.gateway);
-    let zhichi = json!({ "url": format!("{callbacks}/zhichi/{}", addresses.secrets.zhichi_push) });
-    let jiaxin = json!({ "url": format!("{callbacks}/jiaxin") });
     let app = json!({ "gateway": addresses.gateway });
-    for (url, path, body) in [
-        (&addresses.vendors.zhichi, "control/callback", zhichi),
-        (&addresses.vendors.jiaxin, "control/callback", jiaxin),
-        (&addresses.vendors.app, "config", app),
-    ] {
+    let mut told = vec![(addresses.vendors.app.as_str(), "config", app)];
+    for vendor in Vendor::ALL {
+        let callback = addresses.secrets.accounts.callback(vendor);
+        let body = json!({ "url": format!("{callbacks}/{callback}") });
+        told.push((addresses.vendors.url(vendor), "control/callback", body));
+    }
+    for (url, path, body) in told {
         let url = format!("{url}/{path}");
         let (status, answer) = net::request("PUT", &url, Some(&body))?;
         ensure!(
@@ -161,7 +123,7 @@ pub(crate) fn connect(addresses: &Addresses) -> Result<()> {
 }
 
 fn main_file(secrets: &Secrets, page: &str) -> String {
-    format!(
+    let mut text = format!(
         r#"# Made by `cargo xtask demo`, anew for every run. 由 `cargo xtask demo` 生成，每次运行重新生成。
 
 [server]
@@ -183,75 +145,29 @@ origins = ["{page}"]
 
 # Half of the visitors here, half there; each stays where it was sent.
 # 访客各半分流，同一访客始终在同一平台。
-[desks.support]
+[desks.{SHARED}]
 app = "{APP}"
 title = "在线客服"
-[[desks.support.routes]]
+[[desks.{SHARED}.routes]]
 provider = "zhichi"
 weight = 50
-[[desks.support.routes]]
-provider = "jiaxin"
-
-[desks.zhichi]
-app = "{APP}"
-title = "智齿"
-[[desks.zhichi.routes]]
-provider = "zhichi"
-
-[desks.jiaxin]
-app = "{APP}"
-title = "佳信"
-[[desks.jiaxin.routes]]
+[[desks.{SHARED}.routes]]
 provider = "jiaxin"
 "#,
         admin = secrets.admin,
         app = secrets.app,
-    )
-}
-
-fn zhichi_file(secrets: &Secrets, url: &str) -> String {
-    format!(
-        r#"id = "zhichi"
-plugin = "libkefu_zhichi.so"
-hosts = ["{host}"]
-
-[settings]
-base_url = "{url}"
-app_id = "demo-app"
-app_key = "{key}"
-push_secret = "{push}"
-"#,
-        host = host_of(url),
-        key = secrets.zhichi_key,
-        push = secrets.zhichi_push,
-    )
-}
-
-fn jiaxin_file(secrets: &Secrets, url: &str) -> String {
-    format!(
-        r#"id = "jiaxin"
-plugin = "libkefu_jiaxin.so"
-hosts = ["{host}"]
-
-[settings]
-base_url = "{url}"
-secret = "{secret}"
-org = "demo"
-app = "kefu"
-group = "service"
-channel = "10001"
-"#,
-        host = host_of(url),
-        secret = secrets.jiaxin,
-    )
-}
-
-fn host_of(url: &str) -> &str {
-    url.trim_start_matches("http://")
+    );
+    for vendor in Vendor::ALL {
+        let (name, title) = (vendor.name(), vendor.title());
+        text.push_str(&format!(
+            "\n[desks.{name}]\napp = \"{APP}\"\ntitle = \"{title}\"\n[[desks.{name}.routes]]\nprovider = \"{name}\"\n"
+        ));
+    }
+    text
 }
 
 /// 32 random bytes as 64 hex digits.
-fn random_hex() -> Result<String> {
+pub(super) fn random_hex() -> Result<String> {
     let mut bytes = [0; 32];
     let mut source =
         File::open("/dev/urandom").context("opening the system's source of randomness")?;
@@ -266,17 +182,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_toml_and_every_run_has_its_own_secrets() -> Result<()> {
+    fn the_main_file_is_toml_and_every_run_has_its_own_secrets() -> Result<()> {
         let (one, two) = (Secrets::fresh()?, Secrets::fresh()?);
         assert_ne!(one.app, two.app);
         assert_ne!(one.app, one.admin);
-        for text in [
-            main_file(&one, "http://127.0.0.1:3"),
-            zhichi_file(&one, "http://127.0.0.1:1"),
-            jiaxin_file(&one, "http://127.0.0.1:2"),
-        ] {
-            text.parse::<toml::Table>().with_context(|| text.clone())?;
-        }
+        let text = main_file(&one, "http://127.0.0.1:3");
+        text.parse::<toml::Table>().with_context(|| text.clone())?;
         Ok(())
     }
 
@@ -289,7 +200,7 @@ mod tests {
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let mut told = DESKS;
+        let mut told = desks();
         configured.sort_unstable();
         told.sort_unstable();
         assert_eq!(configured, told);

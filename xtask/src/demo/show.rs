@@ -1,6 +1,7 @@
 //! What the demo tells: `demo.json` for programs, a page of text for people.
 
-use super::setup::{APP, DESKS, Secrets, Vendors};
+use super::setup::{APP, SHARED, Secrets, desks};
+use super::vendors::{Vendor, Vendors};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
@@ -52,8 +53,8 @@ impl Addresses {
             "admin_token": self.secrets.admin,
             "page": self.page(),
             "apps": { APP: { "key": APP, "secret": self.secrets.app } },
-            "desks": DESKS,
-            "simulators": { "zhichi": self.vendors.zhichi, "jiaxin": self.vendors.jiaxin },
+            "desks": desks(),
+            "simulators": self.vendors.json(),
             // The demo's own process: ending it ends all of it.
             "pid": std::process::id(),
         })
@@ -68,33 +69,40 @@ impl Addresses {
             secrets,
         } = self;
         let page = self.page();
+        let rows: String = Vendor::ALL
+            .iter()
+            .map(|&vendor| {
+                let (name, desk) = (vendor.name(), vendors.url(vendor));
+                format!(
+                    "  {name:<9} {page}?desk={name:<9} {desk}/desk   {}\n",
+                    vendor.title()
+                )
+            })
+            .collect();
         format!(
             r#"
 The demo is running. 演示已启动。
 
   Chat page         访客聊天页        {page}
-    at 智齿 only    只用智齿          {page}?desk=zhichi
-    at 佳信 only    只用佳信          {page}?desk=jiaxin
-  Agent desk 智齿   智齿坐席工作台    {zhichi}/desk
-  Agent desk 佳信   佳信坐席工作台    {jiaxin}/desk
+    half of the visitors at 智齿, half at 佳信   一半访客在智齿，一半在佳信
   Visitor API       访客接口          {gateway}/openapi.json
   Admin API         管理接口          {admin}/admin/v1/providers
     its token       管理令牌          {token}
   Files and logs    文件与日志        {dir}
 
-Ask for a human on the chat page, accept on the agent desk.
-在聊天页输入“人工”转人工，在坐席工作台接入。
+  Each vendor alone: chat page, agent desk   各平台：聊天页、坐席工作台
+{rows}
+Ask for a human on the chat page, accept on the agent desk. 爱客服 has neither robot nor queue: the first message brings an agent.
+在聊天页输入“人工”转人工，在坐席工作台接入。爱客服没有机器人与排队，发出第一条消息即有坐席接待。
 
 By hand, as an app does it 用命令行体验：
 
   TOKEN=$(curl -s '{page}token?visitor=alice' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-  curl -s {gateway}/v1/sessions -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"desk":"support"}}'
+  curl -s {gateway}/v1/sessions -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"desk":"{SHARED}"}}'
   curl -s {admin}/admin/v1/providers -H 'Authorization: Bearer {token}'
 
 Ctrl-C stops everything. 按 Ctrl-C 全部停止。
 "#,
-            zhichi = vendors.zhichi,
-            jiaxin = vendors.jiaxin,
             token = secrets.admin,
             dir = dir.display(),
         )
@@ -107,7 +115,10 @@ mod tests {
 
     #[test]
     fn demo_json_has_exactly_the_keys_that_programs_rely_on() -> Result<()> {
-        let ready = json!({ "event": "ready", "zhichi": "http://z", "jiaxin": "http://j", "app": "http://a" });
+        let mut ready = json!({ "event": "ready", "app": "http://a" });
+        for vendor in Vendor::ALL {
+            ready[vendor.name()] = format!("http://{}", vendor.name()).into();
+        }
         let gateway = json!({ "event": "ready", "public": "http://g", "admin": "http://m" });
         let addresses = Addresses::new(&gateway, Vendors::from_ready(&ready)?, Secrets::fresh()?)?;
         let json = addresses.json();
@@ -129,10 +140,15 @@ mod tests {
         ];
         assert_eq!(keys, expected);
         assert_eq!(json["apps"]["demo"]["key"], "demo");
-        assert_eq!(
-            json["simulators"],
-            json!({ "zhichi": "http://z", "jiaxin": "http://j" })
-        );
+        for vendor in Vendor::ALL {
+            let url = format!("http://{}", vendor.name());
+            assert_eq!(json["simulators"][vendor.name()], url);
+            assert!(
+                addresses
+                    .describe(Path::new("demo"))
+                    .contains(&format!("{url}/desk"))
+            );
+        }
         assert_eq!(json["desks"][0], "support");
         Ok(())
     }

@@ -85,7 +85,7 @@ impl Site {
     /// What an operator would answer for 佳信.
     fn jiaxin(&self, app_key: &str) -> Vec<String> {
         let base = format!("base_url={}", self.simulators.url(Vendor::Jiaxin));
-        let secret = format!("secret={}", self.simulators.webhook_secret());
+        let secret = format!("secret={}", self.simulators.secret(Vendor::Jiaxin));
         set(&[
             app_key,
             "email=ops@example.com",

@@ -2,41 +2,36 @@
 //! the session that it is about, and everything else is answered so that the
 //! vendor knows whether to come again.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use http::Method;
-use kefu_test_support::chat::{Chat, entries};
 use kefu_test_support::config::fresh_secret;
-use kefu_test_support::http::{Client, Response, escape};
+use kefu_test_support::http::{Client, Response};
 use kefu_test_support::simulators::Vendor;
 use kefu_test_support::stage::Stage;
 use kefu_test_support::token::now;
-use kefu_test_support::wait;
-use serde_json::{Value, json};
-
-const BOTH: [Vendor; 2] = [Vendor::Zhichi, Vendor::Jiaxin];
+use serde_json::json;
 
 #[tokio::test]
 async fn a_push_without_proof_is_refused_and_not_heard() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         let before = chat.log().await?;
-        let body = said(&chat, "我是骗子").await?.to_string();
-        let paths: &[&str] = match vendor {
-            Vendor::Zhichi => &[
-                "/zhichi",
-                "/zhichi/",
-                "/zhichi/guessed-secret-segment",
-                "/zhichi/a/b",
-            ],
-            Vendor::Jiaxin => &["/jiaxin", "/jiaxin/anything"],
-        };
-        for path in paths {
-            callback(&stage, path, body.clone())
+        let body = chat.as_pushed("我是骗子").await?.to_string();
+        for rest in [
+            "",
+            "/",
+            "/guessed-secret-segment",
+            "/a/b",
+            "/message/send.json",
+            "?eventType=MSG&time=1&checksum=0",
+        ] {
+            let path = format!("/{}{rest}", vendor.name());
+            callback(&stage, &path, body.clone())
                 .await?
                 .expect_problem(401, "unauthenticated")?;
         }
-        assert_eq!(chat.log().await?, before);
+        assert_eq!(chat.log().await?, before, "{vendor:?}");
     }
     Ok(())
 }
@@ -44,13 +39,13 @@ async fn a_push_without_proof_is_refused_and_not_heard() -> Result<()> {
 #[tokio::test]
 async fn a_push_that_is_signed_wrongly_or_long_ago_is_refused() -> Result<()> {
     let stage = Stage::shared().await?;
-    let rows = [
-        (Vendor::Zhichi, "wrong_secret"),
-        (Vendor::Jiaxin, "bad_signature"),
-        (Vendor::Jiaxin, "wrong_secret"),
-        (Vendor::Jiaxin, "stale_timestamp"),
-    ];
-    for (vendor, kind) in rows {
+    let flaws = |vendor| match vendor {
+        // Nothing is signed; the address is the secret.
+        Vendor::Zhichi => vec!["wrong_secret"],
+        _ => vec!["bad_signature", "wrong_secret", "stale_timestamp"],
+    };
+    let rows = Vendor::ALL.map(|vendor| flaws(vendor).into_iter().map(move |flaw| (vendor, flaw)));
+    for (vendor, kind) in rows.into_iter().flatten() {
         let chat = stage.open_with_agent(vendor).await?;
         chat.fault(&json!({ "kind": kind, "times": 1 })).await?;
         chat.agent_says("不可信").await?;
@@ -60,11 +55,7 @@ async fn a_push_that_is_signed_wrongly_or_long_ago_is_refused() -> Result<()> {
             !chat.heard().await?.contains(&"不可信".to_owned()),
             "{vendor:?} {kind}"
         );
-        let pushes = pushes(&stage, &chat).await?;
-        let refused = pushes
-            .iter()
-            .find(|push| push["faults"] == json!([kind]))
-            .context("the spoilt push")?;
+        let refused = chat.spoilt_push(kind).await?;
         assert_eq!(
             (&refused["tries"], &refused["state"]),
             (&json!([401]), &json!("failed")),
@@ -77,19 +68,16 @@ async fn a_push_that_is_signed_wrongly_or_long_ago_is_refused() -> Result<()> {
 #[tokio::test]
 async fn a_push_for_nobody_is_answered_and_changes_nothing() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         let before = chat.log().await?;
         let nobody = format!("nobody-{}", fresh_secret());
-        let mut body = said(&chat, "有人吗").await?;
-        let keys = match vendor {
-            Vendor::Zhichi => ["partnerId", "cid"],
-            Vendor::Jiaxin => ["visitor_id", "session_id"],
-        };
-        for key in keys {
-            body[key] = json!(nobody);
-        }
-        let push = push(&stage, vendor, &nobody, &body).await?;
+        let mut body = chat.as_pushed("有人吗").await?;
+        vendor.readdress(&mut body, &nobody);
+        let push = stage
+            .simulators
+            .push(vendor, &nobody, vendor.message_event(), &body)
+            .await?;
         assert_eq!(
             push["state"], "delivered",
             "the vendor need not come again: {push}"
@@ -124,28 +112,53 @@ async fn a_push_to_an_unknown_provider_is_not_found() -> Result<()> {
 #[tokio::test]
 async fn an_oversize_push_is_refused() -> Result<()> {
     let stage = Stage::shared().await?;
-    let path = format!("/zhichi/{}", stage.simulators.push_secret());
-    let huge = json!({ "type": 202, "partnerId": "p", "content": "x".repeat(1 << 20) }).to_string();
-    callback(&stage, &path, huge)
-        .await?
-        .expect_problem(413, "too-large")?;
+    for vendor in Vendor::ALL {
+        let path = format!("/{}", stage.simulators.callback_path(vendor));
+        let huge = json!({ "type": 202, "content": "x".repeat(1 << 20) }).to_string();
+        callback(&stage, &path, huge)
+            .await?
+            .expect_problem(413, "too-large")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_one_vendor_signed_proves_nothing_at_another() -> Result<()> {
+    let stage = Stage::of(&Vendor::ALL).await?;
+    let callbacks = format!("{}/v1/callbacks", stage.gateway.public());
+    for from in Vendor::ALL {
+        let chat = stage.open_with_agent(from).await?;
+        let before = chat.log().await?;
+        for to in Vendor::ALL.into_iter().filter(|to| *to != from) {
+            // Its own words, sent where another vendor's are expected.
+            let told = json!({ "url": format!("{callbacks}/{}", to.name()) });
+            let request = stage
+                .simulators
+                .request(from, Method::PUT, "/control/callback")
+                .json(&told);
+            request.send().await?.expect(204)?;
+            let body = chat.as_pushed("我是别人").await?;
+            let push = chat.push(from.message_event(), &body).await?;
+            assert_eq!(push["tries"], json!([401]), "{from:?} to {to:?}: {push}");
+        }
+        assert_eq!(chat.log().await?, before, "{from:?}");
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn an_authentic_push_that_makes_no_sense_is_refused() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         let before = chat.log().await?;
-        let name = chat.name_at_vendor().await?;
         for body in [
             json!("this is not JSON"),
             json!("[]"),
             json!("{\"type\":"),
             json!({ "hello": "world" }),
         ] {
-            let push = push(&stage, vendor, &name, &body).await?;
+            let push = chat.push(vendor.message_event(), &body).await?;
             assert_eq!(push["tries"], json!([400]), "{vendor:?} {body}: {push}");
         }
         assert_eq!(chat.log().await?, before);
@@ -160,7 +173,7 @@ async fn a_push_is_answered_in_the_vendors_own_words() -> Result<()> {
     let stage = Stage::shared().await?;
     let chat = stage.open_with_agent(Vendor::Zhichi).await?;
     let path = format!("/zhichi/{}", stage.simulators.push_secret());
-    let answer = callback(&stage, &path, said(&chat, "你好").await?.to_string())
+    let answer = callback(&stage, &path, chat.as_pushed("你好").await?.to_string())
         .await?
         .expect(200)?
         .json()?;
@@ -182,7 +195,7 @@ async fn a_push_is_answered_in_the_vendors_own_words() -> Result<()> {
 #[tokio::test]
 async fn a_push_that_comes_again_is_heard_once() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         chat.fault(&json!({ "kind": "duplicate", "copies": 3, "times": 1 }))
             .await?;
@@ -195,11 +208,12 @@ async fn a_push_that_comes_again_is_heard_once() -> Result<()> {
             1,
             "{heard:?}"
         );
-        let pushes = pushes(&stage, &chat).await?;
-        let spoilt = json!(["duplicate"]);
-        let repeated = pushes.iter().find(|push| push["faults"] == spoilt);
-        let tries = &repeated.context("the repeated push")?["tries"];
-        assert_eq!(tries, &json!([200, 200, 200, 200]), "all were taken");
+        let repeated = chat.spoilt_push("duplicate").await?;
+        assert_eq!(
+            repeated["tries"],
+            json!([200, 200, 200, 200]),
+            "all were taken"
+        );
     }
     Ok(())
 }
@@ -207,7 +221,7 @@ async fn a_push_that_comes_again_is_heard_once() -> Result<()> {
 #[tokio::test]
 async fn the_same_words_said_twice_are_two_messages() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         for text in ["好的", "好的", "就这样"] {
             chat.agent_says(text).await?;
@@ -226,7 +240,7 @@ async fn the_same_words_said_twice_are_two_messages() -> Result<()> {
 #[tokio::test]
 async fn pushes_that_overtake_each_other_all_arrive() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         chat.fault(&json!({ "kind": "swap", "times": 1 })).await?;
         for text in ["一", "二", "三"] {
@@ -246,22 +260,24 @@ async fn pushes_that_overtake_each_other_all_arrive() -> Result<()> {
 #[tokio::test]
 async fn a_push_about_the_past_does_not_move_the_session_back() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    for vendor in Vendor::ALL {
         let chat = stage.open_with_agent(vendor).await?;
         let at_vendor = chat.at_vendor().await?;
-        let body = match vendor {
-            Vendor::Zhichi => json!({
-                "type": 201, "partnerId": at_vendor["id"], "cid": at_vendor["session"], "count": 3, "ts": now() * 1_000,
-            }),
-            Vendor::Jiaxin => envelope(&at_vendor, "session.mode", json!({ "mode": "robot" })),
+        let (id, session) = (&at_vendor["id"], &at_vendor["session"]);
+        let (event, body) = match vendor {
+            Vendor::Zhichi => (
+                "raw",
+                json!({ "type": 201, "partnerId": id, "cid": session, "count": 3, "ts": now() * 1_000 }),
+            ),
+            Vendor::Qiyu => ("USER_JOIN_QUEUE", json!({ "uid": id, "count": 3 })),
+            Vendor::Jiaxin | Vendor::Xiaoneng | Vendor::Sdp => {
+                let robot = json!({ "mode": "robot" });
+                ("raw", chat.sdp_event("session.mode", robot).await?)
+            }
+            // It has no word for where a session stands.
+            Vendor::Aikefu => continue,
         };
-        let push = push(
-            &stage,
-            vendor,
-            at_vendor["id"].as_str().unwrap_or_default(),
-            &body,
-        )
-        .await?;
+        let push = chat.push(event, &body).await?;
         assert_eq!(push["state"], "delivered", "{push}");
         chat.agent_says("我还在").await?;
         chat.wait_for_text("我还在").await?;
@@ -273,9 +289,15 @@ async fn a_push_about_the_past_does_not_move_the_session_back() -> Result<()> {
 #[tokio::test]
 async fn a_push_after_the_end_never_reaches_the_next_session() -> Result<()> {
     let stage = Stage::shared().await?;
-    for vendor in BOTH {
+    // 七鱼 and 爱客服 name no session in a message: the newest one is meant.
+    for vendor in [
+        Vendor::Zhichi,
+        Vendor::Jiaxin,
+        Vendor::Xiaoneng,
+        Vendor::Sdp,
+    ] {
         let chat = stage.open_with_agent(vendor).await?;
-        let late = said(&chat, "迟到的话").await?;
+        let late = chat.as_pushed("迟到的话").await?;
         chat.agent(&json!({ "action": "end", "reason": "removed" }))
             .await?;
         chat.wait_for_state("ended").await?;
@@ -285,7 +307,7 @@ async fn a_push_after_the_end_never_reaches_the_next_session() -> Result<()> {
         next.wait_for_text("在订单详情页点击“申请开票”即可。")
             .await?;
 
-        let push = push(&stage, vendor, &chat.name_at_vendor().await?, &late).await?;
+        let push = chat.push("raw", &late).await?;
         assert_eq!(push["state"], "delivered", "{push}");
         chat.wait_for_text("迟到的话").await?;
         assert_eq!(
@@ -305,31 +327,6 @@ async fn a_push_after_the_end_never_reaches_the_next_session() -> Result<()> {
     Ok(())
 }
 
-/// The body by which this vendor would push an agent's text now.
-async fn said(chat: &Chat<'_>, text: &str) -> Result<Value> {
-    let at_vendor = chat.at_vendor().await?;
-    let id = fresh_secret()[..32].to_owned();
-    Ok(match chat.vendor {
-        Vendor::Zhichi => json!({
-            "type": 202, "partnerId": at_vendor["id"], "cid": at_vendor["session"], "msgId": id, "msgType": "text",
-            "content": text, "aid": "1001", "aname": "客服一号", "ts": now() * 1_000,
-        }),
-        Vendor::Jiaxin => {
-            let content = json!({ "type": "text", "text": text });
-            let data = json!({ "msg_id": id, "from": { "kind": "agent", "id": "1001" }, "content": content });
-            envelope(&at_vendor, "message", data)
-        }
-    })
-}
-
-/// An event of 佳信.
-fn envelope(at_vendor: &Value, event: &str, data: Value) -> Value {
-    json!({
-        "id": fresh_secret()[..32], "ts": "2026-01-01T00:00:00.000Z", "account": "demo/demo",
-        "visitor_id": at_vendor["id"], "session_id": at_vendor["session"], "event": event, "data": data,
-    })
-}
-
 /// A callback from somewhere, with no proof but what is in its path.
 async fn callback(stage: &Stage, path: &str, body: String) -> Result<Response> {
     let url = format!("{}/v1/callbacks{path}", stage.gateway.public());
@@ -338,46 +335,4 @@ async fn callback(stage: &Stage, path: &str, body: String) -> Result<Response> {
         .body("application/json", body)
         .send()
         .await
-}
-
-/// Has the vendor push this body once, with its proof, and returns the push
-/// when it is over.
-async fn push(stage: &Stage, vendor: Vendor, visitor: &str, body: &Value) -> Result<Value> {
-    let id = body["id"]
-        .as_str()
-        .map_or_else(|| fresh_secret()[..32].to_owned(), str::to_owned);
-    let wanted = json!({ "visitor": visitor, "event": "raw", "body": body, "id": id });
-    let request = stage
-        .simulators
-        .request(vendor, Method::POST, "/control/push")
-        .json(&wanted);
-    request.send().await?.expect(202)?;
-    wait::until("the push to be over", async || {
-        let path = format!("/control/pushes?visitor={}&event=raw", escape(visitor));
-        let answer = stage
-            .simulators
-            .request(vendor, Method::GET, &path)
-            .send()
-            .await?
-            .expect(200)?;
-        let pushes = entries(answer.json()?)?;
-        Ok(pushes
-            .into_iter()
-            .find(|push| push["id"] == id.as_str() && push["state"] != "waiting"))
-    })
-    .await
-}
-
-/// What the vendor pushed about this visitor.
-async fn pushes(stage: &Stage, chat: &Chat<'_>) -> Result<Vec<Value>> {
-    let path = format!(
-        "/control/pushes?visitor={}",
-        escape(&chat.name_at_vendor().await?)
-    );
-    let answer = stage
-        .simulators
-        .request(chat.vendor, Method::GET, &path)
-        .send()
-        .await?;
-    entries(answer.expect(200)?.json()?)
 }

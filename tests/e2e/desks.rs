@@ -200,7 +200,11 @@ async fn a_visitor_whom_no_vendor_takes_is_told_so() -> Result<()> {
 async fn the_next_vendor_serves_while_the_plug_in_of_the_first_is_missing() -> Result<()> {
     let config = Config::new();
     let simulators = Simulators::start_for(&config).await?;
-    let gateway = Gateway::start(both_ways(simulators.join(config)), &[ZHICHI]).await?;
+    let gateway = Gateway::start(
+        both_ways(simulators.join(config, &Vendor::USUAL)),
+        &[ZHICHI],
+    )
+    .await?;
     simulators.connect(&gateway).await?;
     let visitor = gateway.visitor("v");
     let session = visitor.open_and_wait(&json!({ "desk": "support" })).await?;

@@ -7,6 +7,7 @@
 //! brings its own stage.
 
 mod activation;
+mod bad_answers;
 mod bad_input;
 mod callback;
 mod config;

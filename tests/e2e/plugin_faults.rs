@@ -15,6 +15,7 @@ use kefu_test_support::gateway::{Gateway, run_command};
 use kefu_test_support::plugins::{
     self, CHAOS, CHAOS_ABORT, CHAOS_NEWER_MAJOR, CHAOS_OTHER_LAYOUT, ZHICHI,
 };
+use kefu_test_support::simulators::Vendor;
 use kefu_test_support::stage::Stage;
 use kefu_test_support::visitor::{Visitor, check_gap_free};
 use serde_json::{Value, json};
@@ -126,11 +127,12 @@ async fn a_secret_never_shows_in_the_list_of_providers() -> Result<()> {
         .admin_request(Method::GET, "/admin/v1/providers");
     let text = request.send().await?.expect(200)?.text();
     let log = stage.gateway.log();
-    for secret in [
+    let of_vendors = Vendor::ALL.map(|vendor| stage.simulators.secret(vendor));
+    let others = [
         stage.simulators.push_secret(),
-        stage.simulators.webhook_secret(),
         stage.gateway.config().secret(),
-    ] {
+    ];
+    for secret in of_vendors.into_iter().chain(others) {
         assert!(!text.contains(secret) && !log.contains(secret));
     }
     let zhichi = provider(&stage.gateway, "zhichi").await?;

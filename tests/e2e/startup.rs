@@ -25,14 +25,14 @@ async fn what_waited_to_be_sent_leaves_after_the_start_in_order() -> Result<()> 
     for vendor in VENDORS {
         let mut stage = Stage::start().await?;
         let chat = stage.open_with_agent(vendor).await?;
-        let refuses = json!({ "kind": "status", "status": 503, "operation": saying(vendor) });
+        let refuses = json!({ "kind": "status", "status": 503, "operation": vendor.saying() });
         stage.simulators.fault(vendor, &refuses).await?;
         let texts = ["一", "二", "三", "四"];
         let mut taken = Vec::new();
         for text in texts {
             taken.push(chat.say(text).await?);
         }
-        called(&stage, vendor, saying(vendor), 1).await?;
+        called(&stage, vendor, vendor.saying(), 1).await?;
         let left = leave(&chat);
 
         stage.gateway.kill_9().await?;
@@ -58,7 +58,7 @@ async fn what_was_being_sent_is_unknown_at_zhichi_and_sent_again_to_jiaxin() -> 
         let mut stage = Stage::start().await?;
         let chat = stage.open_with_agent(vendor).await?;
         // Carried out at once, answered when nobody is there any more.
-        let slow = json!({ "kind": "slow", "ms": 25_000, "operation": saying(vendor) });
+        let slow = json!({ "kind": "slow", "ms": 25_000, "operation": vendor.saying() });
         stage.simulators.fault(vendor, &slow).await?;
         let first = chat.say("一").await?;
         let second = chat.say("二").await?;
@@ -248,14 +248,6 @@ async fn sessions_that_left_memory_are_read_back_with_nothing_lost() -> Result<(
     say(&figures.to_string());
     assert_eq!(figures.unknown, 0);
     Ok(())
-}
-
-/// The operation by which a message reaches an agent.
-fn saying(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::Zhichi => "chat_send",
-        Vendor::Jiaxin => "message.send",
-    }
 }
 
 async fn said_to_vendor(chat: &Chat<'_>) -> Result<Vec<String>> {

@@ -1,8 +1,9 @@
 //! One visitor's session at one vendor, seen from both ends.
 //!
 //! Owns the pair of names: the session at the gateway, and whom the vendor
-//! takes the visitor for. The latter is found by the visitor's name, which both
-//! vendors are told, so that no test needs to know how the gateway makes it.
+//! takes the visitor for. The latter is found by the visitor's name, which every
+//! vendor is told, so that no test needs to know how the gateway makes it. 爱客服
+//! is told with the first message: before it, nothing can be aimed at a visitor.
 
 use anyhow::{Context, Result};
 use http::Method;
@@ -59,6 +60,11 @@ impl<'a> Chat<'a> {
     /// The session's id at the gateway.
     pub fn id(&self) -> &str {
         &self.session
+    }
+
+    /// The vendors among which its vendor is.
+    pub fn simulators(&self) -> &Simulators {
+        self.simulators
     }
 
     /// The session as the gateway shows it.
@@ -148,14 +154,19 @@ impl<'a> Chat<'a> {
             .collect())
     }
 
-    /// Asks for a human and has an agent accept, greeting included.
+    /// Asks for a human and has an agent accept, greeting included. At 爱客服,
+    /// where nobody can be asked for, the visitor says [`HELLO`].
     pub async fn reach_agent(&self) -> Result<()> {
-        self.visitor
-            .ask_for_human(&self.session, None)
-            .await?
-            .expect(202)?;
-        self.wait_for_state("queued").await?;
-        self.agent(&json!({ "action": "accept" })).await?;
+        if self.vendor == Vendor::Aikefu {
+            self.say(HELLO).await?;
+        } else {
+            self.visitor
+                .ask_for_human(&self.session, None)
+                .await?
+                .expect(202)?;
+            self.wait_for_state("queued").await?;
+            self.agent(&json!({ "action": "accept" })).await?;
+        }
         self.wait_for_state("human").await?;
         self.wait_for("the agent's greeting", |event| {
             event.from_kind() == Some("agent")
@@ -185,10 +196,7 @@ impl<'a> Chat<'a> {
         let name = self.visitor.id();
         let find = |answer: &Value| {
             let known = answer["visitors"].as_array()?.iter();
-            let named = |it: &&Value| {
-                let profile = &it["profile"];
-                profile["user_nick"] == name || profile["visitor"]["name"] == name
-            };
+            let named = |it: &&Value| *self.vendor.name_of_visitor(&it["profile"]) == name;
             known
                 .filter(named)
                 .find_map(|it| it["id"].as_str().map(str::to_owned))
@@ -264,6 +272,9 @@ impl<'a> Chat<'a> {
         self.simulators.fault(self.vendor, &fault).await
     }
 }
+
+/// What is said to bring somebody about, where that takes a word.
+pub const HELLO: &str = "您好";
 
 /// The entries of a simulator's log.
 pub fn entries(answer: Value) -> Result<Vec<Value>> {

@@ -12,8 +12,10 @@
 //! | [`variants`] | more plug-in files, made of those by changing bytes |
 //! | [`gateway`] | a gateway to start, stop, kill and start again |
 //! | [`config`] | the configuration that gateway is given |
-//! | [`simulators`] | both vendors, switchable while they run |
+//! | [`simulators`] | all vendors, switchable while they run |
+//! | [`vendor`] | which vendors there are, and how their calls are named |
 //! | [`stage`], [`chat`] | all of it at once, and conversations on it from both ends |
+//! | [`pushes`] | what vendors push, well proven and otherwise whatever a test wants |
 //! | [`events`], [`sse`] | a session's log, as a list and as a stream |
 //! | [`media`] | small files to upload |
 //! | [`media_host`] | a host of media that answers as it should not |
@@ -38,6 +40,7 @@ pub mod media_host;
 pub mod memory;
 pub mod plugins;
 mod process;
+pub mod pushes;
 pub mod python;
 pub mod reloads;
 pub mod s3;
@@ -47,6 +50,7 @@ pub mod stage;
 pub mod token;
 pub mod traffic;
 pub mod variants;
+pub mod vendor;
 pub mod visitor;
 pub mod wait;
 pub mod webdriver;

@@ -24,6 +24,14 @@ use std::sync::OnceLock;
 pub const ZHICHI: &str = "libkefu_zhichi.so";
 /// 佳信.
 pub const JIAXIN: &str = "libkefu_jiaxin.so";
+/// 小能.
+pub const XIAONENG: &str = "libkefu_xiaoneng.so";
+/// 爱客服.
+pub const AIKEFU: &str = "libkefu_aikefu.so";
+/// 网易七鱼.
+pub const QIYU: &str = "libkefu_qiyu.so";
+/// Any vendor that speaks SDP/1.
+pub const SDP: &str = "libkefu_sdp.so";
 /// The smallest adapter.
 pub const MINIMAL: &str = "libkefu_minimal.so";
 /// Misbehaves on request.
@@ -44,9 +52,13 @@ pub const CHAOS_ABORT: &str = "libkefu_chaos_abort.so";
 
 /// Every file of the plug-in folder. More of them, made from these by changing
 /// bytes, come from [`variants`](crate::variants).
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 14] = [
     ZHICHI,
     JIAXIN,
+    XIAONENG,
+    AIKEFU,
+    QIYU,
+    SDP,
     MINIMAL,
     CHAOS,
     CHAOS_NEWER_MAJOR,

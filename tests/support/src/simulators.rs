@@ -1,55 +1,34 @@
-//! Both vendors as one child process, and their switches.
+//! All vendors as one child process, and their switches.
 //!
 //! Owns the process. What the simulators do, and what their control calls
 //! take, is theirs to say (`tests/simulators/README.md`); here is only the way
-//! to reach them, and the provider files that fit them.
+//! to reach them, and the provider files that fit them ([`accounts`]). A vendor
+//! that no provider is configured for costs nothing but its port.
 
-use crate::config::{APP, Config, fresh_secret};
+mod accounts;
+
+use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{Client, Request, Response};
 use crate::process::{Process, log_file};
+pub use crate::vendor::Vendor;
 use crate::{plugins, wait};
+use accounts::Accounts;
 use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use tempfile::TempDir;
 use tokio::process::Command;
-
-/// A simulated vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vendor {
-    /// 智齿.
-    Zhichi,
-    /// 佳信.
-    Jiaxin,
-}
-
-impl Vendor {
-    /// Its name as provider, and of the desk that it serves alone.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Zhichi => "zhichi",
-            Self::Jiaxin => "jiaxin",
-        }
-    }
-}
 
 /// Running simulators.
 pub struct Simulators {
     process: Process,
     _dir: TempDir,
-    zhichi: String,
-    jiaxin: String,
+    vendors: BTreeMap<Vendor, String>,
     app: String,
-    secrets: Secrets,
+    accounts: Accounts,
     http: Client,
-}
-
-/// What both sides must know.
-struct Secrets {
-    app_key: String,
-    push: String,
-    webhook: String,
 }
 
 impl Simulators {
@@ -67,30 +46,13 @@ impl Simulators {
             .tempdir()
             .context("making the simulators' folder")?;
         let log = log_file(dir.path(), "simulators.log")?;
-        // Hex digits are base64 digits, so the webhook secret is well-formed.
-        let secrets = Secrets {
-            app_key: fresh_secret(),
-            push: fresh_secret(),
-            webhook: format!("whsec_{}", fresh_secret()),
-        };
+        let accounts = Accounts::fresh();
         let mut command = Command::new(&plugins::built()?.simulators);
         command
             .arg("--exit-with-stdin")
-            .args([
-                "--zhichi-app-id",
-                APP_ID,
-                "--zhichi-app-key",
-                &secrets.app_key,
-            ])
-            .args([
-                "--jiaxin-secret",
-                &secrets.webhook,
-                "--jiaxin-org",
-                ORG,
-                "--jiaxin-app",
-                ORG,
-            ])
-            .args(["--app-key", APP, "--app-secret", config.secret()])
+            .args(accounts.flags())
+            .args(["--app-key", crate::config::APP])
+            .args(["--app-secret", config.secret()])
             .current_dir(dir.path());
         let (process, ready) = Process::start("kefu-simulators", command, &log).await?;
         let url = |key: &str| {
@@ -98,54 +60,42 @@ impl Simulators {
             let url = url.with_context(|| format!("no {key} in the ready line {ready}"))?;
             anyhow::Ok(url.to_owned())
         };
-        let (zhichi, jiaxin, app) = (url("zhichi")?, url("jiaxin")?, url("app")?);
+        let mut vendors = BTreeMap::new();
+        for vendor in Vendor::ALL {
+            vendors.insert(vendor, url(vendor.name())?);
+        }
+        let app = url("app")?;
         Ok(Self {
             process,
             _dir: dir,
-            zhichi,
-            jiaxin,
+            vendors,
             app,
-            secrets,
+            accounts,
             http: Client::new(),
         })
     }
 
-    /// Adds both vendors to a configuration, as the providers `zhichi` and
-    /// `jiaxin`, each the only one of a desk of its name.
+    /// Adds vendors to a configuration, each as a provider of its name, and as
+    /// the only one of a desk of its name.
     #[must_use]
-    pub fn join(&self, config: Config) -> Config {
-        let zhichi = format!(
-            "app_id = \"{APP_ID}\"\napp_key = \"{}\"\npush_secret = \"{}\"\n",
-            self.secrets.app_key, self.secrets.push
-        );
-        let jiaxin = format!(
-            "secret = \"{}\"\norg = \"{ORG}\"\napp = \"{ORG}\"\nchannel = \"10001\"\n",
-            self.secrets.webhook
-        );
-        config
-            .with_provider(
-                "zhichi",
-                &provider_file(plugins::ZHICHI, &self.zhichi, &zhichi),
-            )
-            .with_provider(
-                "jiaxin",
-                &provider_file(plugins::JIAXIN, &self.jiaxin, &jiaxin),
-            )
-            .with_desk("zhichi", "routes = [{ provider = \"zhichi\" }]")
-            .with_desk("jiaxin", "routes = [{ provider = \"jiaxin\" }]")
+    pub fn join(&self, config: Config, vendors: &[Vendor]) -> Config {
+        vendors.iter().fold(config, |config, &vendor| {
+            let name = vendor.name();
+            let file = self.accounts.provider_file(vendor, self.url(vendor));
+            let desk = format!("routes = [{{ provider = \"{name}\" }}]");
+            config.with_provider(name, &file).with_desk(name, &desk)
+        })
     }
 
-    /// Tells both vendors where to push, and the demo application where its
+    /// Tells all vendors where to push, and the demo application where its
     /// gateway is. Holds over restarts of the gateway.
     pub async fn connect(&self, gateway: &Gateway) -> Result<()> {
         let public = gateway.public();
-        let callbacks = format!("{public}/v1/callbacks");
-        let zhichi = json!({ "url": format!("{callbacks}/zhichi/{}", self.secrets.push) });
-        let jiaxin = json!({ "url": format!("{callbacks}/jiaxin") });
-        for (vendor, callback) in [(Vendor::Zhichi, zhichi), (Vendor::Jiaxin, jiaxin)] {
+        for vendor in Vendor::ALL {
+            let url = format!("{public}/v1/callbacks/{}", self.callback_path(vendor));
             let request = self
                 .request(vendor, Method::PUT, "/control/callback")
-                .json(&callback);
+                .json(&json!({ "url": url }));
             request.send().await?.expect(204)?;
         }
         let told = self
@@ -158,25 +108,32 @@ impl Simulators {
 
     /// The key that signs 智齿's token call.
     pub fn app_key(&self) -> &str {
-        &self.secrets.app_key
+        self.secret(Vendor::Zhichi)
+    }
+
+    /// Where this vendor pushes, below `/v1/callbacks/`. 爱客服 adds a path of
+    /// its own.
+    pub fn callback_path(&self, vendor: Vendor) -> String {
+        match vendor {
+            Vendor::Zhichi => format!("zhichi/{}", self.push_secret()),
+            vendor => vendor.name().to_owned(),
+        }
     }
 
     /// The secret path segment of 智齿's pushes.
     pub fn push_secret(&self) -> &str {
-        &self.secrets.push
+        &self.accounts.push
     }
 
-    /// The secret that 佳信 and the gateway sign with.
-    pub fn webhook_secret(&self) -> &str {
-        &self.secrets.webhook
+    /// What this vendor and the gateway sign with, each its own.
+    pub fn secret(&self, vendor: Vendor) -> &str {
+        self.accounts.secret(vendor)
     }
 
     /// The address of a vendor.
     pub fn url(&self, vendor: Vendor) -> &str {
-        match vendor {
-            Vendor::Zhichi => &self.zhichi,
-            Vendor::Jiaxin => &self.jiaxin,
-        }
+        // Every vendor is in the ready line, or the start would have failed.
+        self.vendors.get(&vendor).map_or("", String::as_str)
     }
 
     /// The address of the demo application.
@@ -248,25 +205,19 @@ impl Simulators {
     }
 }
 
-/// The whole at once: both vendors, and a gateway that serves them at the desks
-/// `zhichi` and `jiaxin`, connected. `change` may add to the configuration.
-pub async fn start_all(change: impl FnOnce(Config) -> Config) -> Result<(Simulators, Gateway)> {
+/// The whole at once: all vendors, and a gateway that serves these ones, each
+/// at a desk of its name, connected. `change` may add to the configuration.
+/// Every provider costs the start of the gateway a trial of its adapter, so
+/// name only those that are needed.
+pub async fn start_all(
+    vendors: &[Vendor],
+    change: impl FnOnce(Config) -> Config,
+) -> Result<(Simulators, Gateway)> {
     let config = Config::new();
     let simulators = Simulators::start_for(&config).await?;
-    let config = change(simulators.join(config));
-    let gateway = Gateway::start(config, &[plugins::ZHICHI, plugins::JIAXIN]).await?;
+    let config = change(simulators.join(config, vendors));
+    let files: Vec<&str> = vendors.iter().map(|vendor| vendor.plugin()).collect();
+    let gateway = Gateway::start(config, &files).await?;
     simulators.connect(&gateway).await?;
     Ok((simulators, gateway))
 }
-
-fn provider_file(plugin: &str, url: &str, settings: &str) -> String {
-    let host = url.trim_start_matches("http://");
-    format!(
-        "plugin = \"{plugin}\"\nhosts = [\"{host}\"]\n[settings]\nbase_url = \"{url}\"\n{settings}"
-    )
-}
-
-/// The account's id at 智齿.
-const APP_ID: &str = "demo-app";
-/// Tenant and application at 佳信.
-const ORG: &str = "demo";

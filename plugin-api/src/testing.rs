@@ -6,6 +6,7 @@
 //! nothing.
 
 pub mod samples;
+pub mod spoil;
 
 use serde_json::Value;
 

@@ -4,6 +4,8 @@
 //! contract, `push` a message of the vendor, `answer` its answer to a message
 //! of the visitor; `then` are the effects, all of them, in order.
 
+#[path = "conversation/bad_input.rs"]
+mod bad_input;
 #[path = "conversation/script.rs"]
 mod script;
 #[path = "conversation/vendor.rs"]

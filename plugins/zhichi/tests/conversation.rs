@@ -8,6 +8,8 @@
 
 #[path = "conversation/answers.rs"]
 mod answers;
+#[path = "conversation/bad_input.rs"]
+mod bad_input;
 #[path = "conversation/groups.rs"]
 mod groups;
 #[path = "conversation/odd.rs"]

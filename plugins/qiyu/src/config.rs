@@ -53,6 +53,8 @@ pub enum Reception {
     RobotFirst,
     /// The robot, and nobody else. 仅机器人。
     RobotOnly,
+    /// An agent; the robot where none is there. 人工优先，无客服在线时由机器人接待。
+    HumanFirst,
     /// An agent, for companies that have no robot. 仅人工。
     HumanOnly,
 }

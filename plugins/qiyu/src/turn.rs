@@ -72,7 +72,7 @@ impl<'a> Turn<'a> {
         }
         self.choose(group);
         self.apply(match self.account.reception {
-            Reception::HumanOnly => Wish::Human,
+            Reception::HumanOnly | Reception::HumanFirst => Wish::Human,
             Reception::RobotFirst | Reception::RobotOnly => Wish::Robot,
         });
         self.introduce(visitor);

@@ -8,6 +8,8 @@
 
 #[path = "conversation/answers.rs"]
 mod answers;
+#[path = "conversation/bad_input.rs"]
+mod bad_input;
 #[path = "conversation/pushes.rs"]
 mod pushes;
 #[path = "conversation/script.rs"]
@@ -54,6 +56,12 @@ fn everything_goes_to_an_agent_as_text() {
 fn agents_alone_receive_and_a_wait_that_is_too_long_ends() {
     let settings = json!({"reception": "human_only", "group": 3});
     play_with(settings, include_str!("fixtures/human_only.json"));
+}
+
+#[test]
+fn the_robot_receives_whom_no_agent_can() {
+    let settings = json!({"reception": "human_first"});
+    play_with(settings, include_str!("fixtures/human_first.json"));
 }
 
 #[test]

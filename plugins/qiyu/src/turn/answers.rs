@@ -13,6 +13,7 @@ use super::Turn;
 use crate::{
     api::{self, Refusal, Seat, code},
     call::{CallName, Piece, Wish},
+    config::Reception,
     push::Told,
     translate,
 };
@@ -84,6 +85,9 @@ impl Turn<'_> {
                 }
                 self.wait();
             }
+            code::NOBODY | code::NOBODY_AND_NO_LEAVING if self.robot_stands_in() => {
+                self.apply(Wish::Robot);
+            }
             code::NOBODY => {
                 self.allow(|state| state.leaving_is_off = false);
                 self.stand(SessionState::Unattended, None);
@@ -99,6 +103,11 @@ impl Turn<'_> {
             other => return Err(Refusal::coded(other)),
         }
         Ok(())
+    }
+
+    /// Whether the robot receives visitors whom no agent can receive.
+    fn robot_stands_in(&self) -> bool {
+        self.standing == SessionState::Opening && self.account.reception == Reception::HumanFirst
     }
 
     /// Robot or agent has the visitor.
@@ -118,11 +127,15 @@ impl Turn<'_> {
         let told = Told::from(seat);
         self.name(told.session);
         let greets = self.standing != SessionState::Robot;
+        let stands_in = self.robot_stands_in();
         self.stand(SessionState::Robot, None);
+        if stands_in {
+            self.deliver(translate::notice(STANDS_IN));
+        }
         if let (true, Some(text)) = (greets, told.greeting) {
             let robot = self.robot(told.agent);
             self.greet(robot, &text);
-        } else if wish == Wish::Human {
+        } else if wish == Wish::Human && !stands_in {
             self.deliver(translate::notice(NOT_CONNECTED));
         }
     }
@@ -197,5 +210,7 @@ impl Turn<'_> {
 const LEAVE: &str = "人工客服暂时不在线，您可以直接留言。No agent is available now; what you write is kept for them.";
 const NOBODY: &str =
     "人工客服暂时不在线，请稍后再试。No agent is available now, please try again later.";
+const STANDS_IN: &str =
+    "人工客服暂时不在线，先由机器人为您服务。No agent is available now, the robot helps you first.";
 const NOT_CONNECTED: &str =
     "转人工未成功，请稍后再试。No agent could be reached, please try again.";

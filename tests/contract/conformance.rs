@@ -9,7 +9,7 @@ mod commands;
 mod kit;
 mod liars;
 
-use kefu_test_support::plugins::{CHAOS, JIAXIN, MINIMAL, ZHICHI};
+use kefu_test_support::plugins::{AIKEFU, CHAOS, JIAXIN, MINIMAL, QIYU, SDP, XIAONENG, ZHICHI};
 
 use kit::Kit;
 
@@ -27,7 +27,7 @@ struct Conforming {
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-fn adapters() -> [Conforming; 4] {
+fn adapters() -> [Conforming; 8] {
     [
         Conforming {
             file: MINIMAL,
@@ -51,7 +51,7 @@ fn adapters() -> [Conforming; 4] {
                 channel = "10001"
             "#,
             samples: Some("plugins/jiaxin/tests/fixtures"),
-            states: None,
+            states: Some("plugins/jiaxin/tests/golden"),
         },
         Conforming {
             file: ZHICHI,
@@ -63,6 +63,48 @@ fn adapters() -> [Conforming; 4] {
             "#,
             samples: Some("plugins/zhichi/tests/fixtures"),
             states: Some("plugins/zhichi/tests/golden"),
+        },
+        Conforming {
+            file: XIAONENG,
+            settings: r#"
+                base_url = "https://vendor.example"
+                secret = "whsec_a2VmdS1jb25mb3JtYW5jZS1zZWNyZXQtMDAwMDAwMDE="
+                site_id = "kf_9999"
+                session_id = "kf_9999_1500000000000"
+            "#,
+            samples: Some("plugins/xiaoneng/tests/fixtures"),
+            states: Some("plugins/xiaoneng/tests/golden"),
+        },
+        Conforming {
+            file: AIKEFU,
+            settings: r#"
+                account_id = "kefu"
+                app_key = "app-1"
+                app_secret = "app-secret-for-tests"
+                receive_url = "https://vendor.example/receive"
+            "#,
+            samples: Some("plugins/aikefu/tests/fixtures"),
+            states: Some("plugins/aikefu/tests/golden"),
+        },
+        Conforming {
+            file: QIYU,
+            settings: r#"
+                app_key = "app-1"
+                app_secret = "app-secret-for-tests"
+                base_url = "https://vendor.example/openapi"
+            "#,
+            samples: Some("plugins/qiyu/tests/fixtures"),
+            states: Some("plugins/qiyu/tests/golden"),
+        },
+        Conforming {
+            file: SDP,
+            settings: r#"
+                base_url = "https://vendor.example"
+                secret = "whsec_a2VmdS1jb25mb3JtYW5jZS1zZWNyZXQtMDAwMDAwMDE="
+                account = "acme"
+            "#,
+            samples: Some("plugins/sdp/tests/fixtures"),
+            states: Some("plugins/sdp/tests/golden"),
         },
     ]
 }

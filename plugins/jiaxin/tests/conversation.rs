@@ -245,7 +245,7 @@ fn a_state_of_another_version_is_understood() {
 
 #[test]
 fn the_state_of_a_released_version_is_read_and_written_alike() {
-    let golden: Value = serde_json::from_str(include_str!("fixtures/state-0.1.0.json")).unwrap();
+    let golden: Value = kefu_plugin_api::wire::decode(include_bytes!("golden/0.1.0.bin")).unwrap();
     let mut desk = Script::in_robot();
     let told = json!({"mode": "human", "agent": golden["agent"], "config": golden["config"]});
     desk.take(&json!({"callback": {"event": "session.mode", "data": told}}));

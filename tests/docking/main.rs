@@ -11,10 +11,12 @@
 //! its place; one that nobody took fails the test, and so does one that is
 //! missing.
 
+mod bad_input;
 mod desk;
 mod play;
 mod rules;
 mod shipped;
+mod simulated;
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ use crate::{
     flavour::{Account, Flavour},
     probe,
     state::State,
-    translate::{Told, masked},
+    translate::{Told, located, masked},
     webhooks::{ID_HEADER, Refusal, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER},
     wire::{Hook, is_id},
 };
@@ -60,8 +60,7 @@ impl<F: Flavour> Adapter for SdpAdapter<F> {
             .keys
             .verify(&signed, &callback.body, now)
             .map_err(|refusal| Reject::unauthenticated(refused(refusal)))?;
-        let hook: Hook = serde_json::from_slice(&callback.body)
-            .map_err(|error| Reject::malformed(masked(&error)))?;
+        let hook = read(&callback.body)?;
         self.check(&hook, signed.id)?;
         let (name, data) = F::event(hook.event.into_text(), hook.data);
         let Some(told) = Told::read(&name, &data).map_err(Reject::malformed)? else {
@@ -119,6 +118,17 @@ impl<F: Flavour> SdpAdapter<F> {
         }
         Ok(())
     }
+}
+
+/// Reads a callback's envelope. The text is read as a whole before its fields
+/// are, so that a list is not taken for them in their order.
+fn read(body: &[u8]) -> Result<Hook, Reject> {
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| Reject::malformed(masked(&error)))?;
+    if !value.is_object() {
+        return Err(Reject::malformed("the body is no JSON object"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| Reject::malformed(located(&error)))
 }
 
 fn refused(refusal: Refusal) -> &'static str {

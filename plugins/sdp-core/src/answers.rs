@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     conversation::Turn,
     flavour::Flavour,
+    limits::REPLY_EVENTS,
     translate::{self, Told},
     wire::{Detail, Ended, Left, Reply, Standing, code, is_id},
 };
@@ -53,7 +54,13 @@ impl<F: Flavour> Turn<'_, F> {
             self.failed(name, &detail);
             return;
         }
-        for event in reply.events {
+        let more = reply.events.len().saturating_sub(REPLY_EVENTS);
+        if more > 0 {
+            self.session.note(format!(
+                "{more} events of a reply were dropped: at most {REPLY_EVENTS}"
+            ));
+        }
+        for event in reply.events.into_iter().take(REPLY_EVENTS) {
             let (event_name, data) = F::event(event.event.into_text(), event.data);
             match Told::read(&event_name, &data) {
                 Ok(Some(told)) => self.told(told),

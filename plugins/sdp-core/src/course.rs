@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Leave},
     conversation::Turn,
     flavour::Flavour,
+    limits::{self, CONFIG_BYTES, GREETING_CHARS},
     translate::{self, Told},
     wire::{Mode, Standing, Transferred, is_id},
 };
@@ -60,7 +61,7 @@ impl<F: Flavour> Turn<'_, F> {
         if self.standing == SessionState::Ended {
             return;
         }
-        standing.agent = standing.agent.map(bounded);
+        standing.agent = standing.agent.map(limits::agent);
         self.name(standing.session_id);
         if let Some(config) = standing.config {
             self.configure(config);
@@ -111,7 +112,7 @@ impl<F: Flavour> Turn<'_, F> {
 
     fn transfer(&mut self, transferred: Transferred) {
         self.name(transferred.new_session_id);
-        let agent = bounded(transferred.to_agent);
+        let agent = limits::agent(transferred.to_agent);
         self.move_to(Mode::Human, Some(agent.clone()));
         self.session.state.agent = Some(agent.clone());
         self.effects.push(Effect::Agent {
@@ -168,6 +169,11 @@ impl<F: Flavour> Turn<'_, F> {
                 .map_or(Sender::of(SenderKind::Agent), Sender::agent),
             Mode::Queued | Mode::Unattended => Sender::of(SenderKind::System),
         };
+        let (text, was_cut) = limits::cut(text, GREETING_CHARS);
+        if was_cut {
+            self.session
+                .note(format!("a greeting was cut to {GREETING_CHARS} characters"));
+        }
         self.effects
             .push(Effect::deliver(Incoming::new(from, Content::text(text))));
     }
@@ -227,18 +233,5 @@ impl<F: Flavour> Turn<'_, F> {
 
     fn robot_name(&self) -> Option<String> {
         self.config().robot??.name
-    }
-}
-
-/// What is remembered of a config, in bytes of JSON.
-const CONFIG_BYTES: usize = 32 << 10;
-
-/// The agent with no more than can be remembered of one.
-fn bounded(agent: Agent) -> Agent {
-    let short = |text: String| text.chars().take(128).collect();
-    Agent {
-        id: agent.id.map(short),
-        name: agent.name.map(short),
-        portrait: agent.portrait.filter(|url| url.len() <= 2_048),
     }
 }

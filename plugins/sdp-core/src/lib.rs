@@ -9,6 +9,7 @@
 //! | [`wire`] | the JSON, named as the protocol names it |
 //! | [`config`] | what a session allows, merged and in the contract's words |
 //! | [`webhooks`] | who may call back |
+//! | [`limits`] | how large anything may be |
 //! | [`call`] | requests to the vendor |
 //! | [`translate`] | the vendor's events and profiles ⇄ neutral words |
 //! | `conversation` | a turn: what the visitor does |
@@ -27,6 +28,7 @@ mod conversation;
 mod course;
 pub mod flavour;
 mod inquiry;
+pub mod limits;
 mod probe;
 pub mod rules;
 pub mod state;

@@ -5,19 +5,15 @@
 //! `conversation`. What cannot be read is an error that
 //! names the key and never repeats what a person wrote.
 
-use kefu_plugin_api::prelude::{
-    Content, EndReason, EvaluationTarget, Incoming, ProviderEvent, Visitor,
-};
+use kefu_plugin_api::prelude::{EndReason, EvaluationTarget, Incoming, ProviderEvent, Visitor};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
     config::Config,
+    limits::{self, is_id},
     wire::{Detail, Ended, Invited, Mode, Said, Standing, Transferred},
 };
-
-/// Longest text that a message can carry, in characters.
-pub const MAX_TEXT: usize = 8_000;
 
 /// An event of the vendor, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +43,7 @@ impl Told {
             "message" => Self::Neutral(message(shape(name, data)?)?),
             "message.recalled" => {
                 let vendor_id = needed(name, "msg_id", detail(name, data)?.msg_id)?;
+                identified(name, &vendor_id)?;
                 Self::Neutral(ProviderEvent::Recalled { vendor_id })
             }
             "typing" => match detail(name, data)?.typing {
@@ -54,7 +51,9 @@ impl Told {
                 Some(true) | None => Self::Neutral(ProviderEvent::Typing {}),
             },
             "read" => {
-                let message = detail(name, data)?.msg_id.map(Into::into);
+                let message = detail(name, data)?.msg_id;
+                message.iter().try_for_each(|id| identified(name, id))?;
+                let message = message.map(Into::into);
                 Self::Neutral(ProviderEvent::Read { message })
             }
             "queue.update" => {
@@ -184,23 +183,14 @@ const CONTEXT: [&str; 7] = [
 ];
 
 fn message(said: Said) -> Result<ProviderEvent, String> {
-    match &said.content {
-        Content::Text { text } if text.is_empty() => {
-            return Err("data of `message`: `content.text` is empty".into());
-        }
-        Content::Text { text } if text.chars().count() > MAX_TEXT => {
-            return Err(format!(
-                "data of `message`: `content.text` is longer than {MAX_TEXT} characters"
-            ));
-        }
-        _ => {}
-    }
+    identified("message", &said.msg_id)?;
+    limits::content(&said.content).map_err(|detail| format!("data of `message`: {detail}"))?;
     Ok(ProviderEvent::Message {
         message: Incoming {
             vendor_id: Some(said.msg_id),
-            from: said.from,
+            from: limits::sender(said.from),
             content: said.content,
-            suggestions: said.suggestions,
+            suggestions: limits::suggestions(said.suggestions),
         },
     })
 }
@@ -213,12 +203,29 @@ fn needed<T>(name: &str, key: &str, value: Option<T>) -> Result<T, String> {
     value.ok_or_else(|| format!("data of `{name}`: `{key}` is missing"))
 }
 
+fn identified(name: &str, msg_id: &str) -> Result<(), String> {
+    if is_id(msg_id) {
+        return Ok(());
+    }
+    Err(format!(
+        "data of `{name}`: `msg_id` must be 1 to {} visible ASCII characters",
+        limits::ID_CHARS
+    ))
+}
+
 fn shape<T: DeserializeOwned>(name: &str, data: &Value) -> Result<T, String> {
-    let read = match data {
-        Value::Null => T::deserialize(&Value::Object(Map::new())),
-        data => T::deserialize(data),
-    };
-    read.map_err(|error| format!("data of `{name}`: {}", masked(&error)))
+    let empty = Value::Object(Map::new());
+    let data = if data.is_null() { &empty } else { data };
+    if !data.is_object() {
+        return Err(format!("data of `{name}`: `data` is no object"));
+    }
+    serde_path_to_error::deserialize(data)
+        .map_err(|error| format!("data of `{name}`: {}", located(&error)))
+}
+
+/// A reading error with its place, and without the values it quotes.
+pub fn located(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    format!("`{}`: {}", error.path(), masked(error.inner()))
 }
 
 /// A reading error without the values it quotes: they may be somebody's words.
@@ -228,12 +235,15 @@ pub fn masked(error: &serde_json::Error) -> String {
         .split('"')
         .enumerate()
         .map(|(at, part)| if at % 2 == 1 { "…" } else { part });
-    parts.collect::<Vec<_>>().join("\"")
+    limits::cut(parts.collect::<Vec<_>>().join("\""), MOST_REASON).0
 }
+
+/// Characters of a reason; it may name what the vendor wrote.
+const MOST_REASON: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use kefu_plugin_api::prelude::{Sender, SenderKind};
+    use kefu_plugin_api::prelude::{Content, Sender, SenderKind};
 
     use super::*;
 

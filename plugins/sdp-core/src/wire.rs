@@ -13,11 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::config::{Config, Leave};
-
-/// Whether a text can be an id of the protocol.
-pub fn is_id(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
+pub use crate::limits::is_id;
 
 /// A request to the vendor.
 #[derive(Debug, Serialize)]

@@ -63,7 +63,8 @@ async fn a_message_that_is_answered_with_nonsense_has_one_clear_fate() -> Result
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_answered_with_nonsense_ends_the_session_with_a_reason() -> Result<()> {
+async fn a_handshake_that_is_answered_with_nonsense_never_leaves_a_session_half_open() -> Result<()>
+{
     let stage = Stage::of(&Vendor::ALL).await?;
     for vendor in Vendor::ALL {
         let Some(opening) = vendor.opening() else {
@@ -77,6 +78,12 @@ async fn a_handshake_that_is_answered_with_nonsense_ends_the_session_with_a_reas
             let body = json!({ "desk": vendor.name(), "visitor": { "name": visitor.id() } });
             let session = visitor.open_with(&body).await?;
             let id = session["id"].as_str().unwrap_or_default().to_owned();
+            if vendor == Vendor::Zhichi {
+                // The robot's welcome is no more than that: the session opens without.
+                visitor.wait_for_state(&id, "robot").await?;
+                stage.simulators.clear_faults(vendor).await?;
+                continue;
+            }
             let ended = visitor.wait_for_state(&id, "ended").await?;
             assert_eq!(ended["end_reason"], "provider_error", "{vendor:?} {kind}");
             stage.simulators.clear_faults(vendor).await?;

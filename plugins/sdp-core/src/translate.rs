@@ -225,7 +225,12 @@ fn shape<T: DeserializeOwned>(name: &str, data: &Value) -> Result<T, String> {
 
 /// A reading error with its place, and without the values it quotes.
 pub fn located(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    format!("`{}`: {}", error.path(), masked(error.inner()))
+    let (path, reason) = (error.path().to_string(), masked(error.inner()));
+    match path.as_str() {
+        // The whole is where a member is missing, which the reason names.
+        "." => reason,
+        _ => format!("`{}`: {reason}", limits::cut(path, MOST_REASON).0),
+    }
 }
 
 /// A reading error without the values it quotes: they may be somebody's words.
@@ -239,7 +244,7 @@ pub fn masked(error: &serde_json::Error) -> String {
 }
 
 /// Characters of a reason; it may name what the vendor wrote.
-const MOST_REASON: usize = 200;
+const MOST_REASON: usize = 100;
 
 #[cfg(test)]
 mod tests {

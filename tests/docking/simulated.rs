@@ -161,8 +161,8 @@ impl Vendor {
             .http
             .post(format!("{}/sdp/v1/{op}", self.url))
             .header("webhook-id", &id)
-            .header("webhook-timestamp", &now.to_string())
-            .header("webhook-signature", &self.keys.sign(&id, now, &bytes))
+            .header("webhook-timestamp", now.to_string())
+            .header("webhook-signature", self.keys.sign(&id, now, &bytes))
             .body("application/json", bytes)
             .send()
             .await?;

@@ -179,9 +179,9 @@ impl<'a> Turn<'a> {
             .filter(|_| evaluation.target == EvaluationTarget::Human)
             .and_then(|stars| rating::level(grades, stars));
         let (Some(grade), Some(session)) = (grade, self.session.vendor_session()) else {
-            return self
-                .session
+            self.session
                 .note("a rating was not sent: the vendor has told no session, or no levels");
+            return self.deliver(translate::notice(NOT_RATED));
         };
         let body = Evaluate {
             uid: self.session.conversation().as_str(),
@@ -270,4 +270,5 @@ impl<'a> Turn<'a> {
 /// How long somebody is asked for while the session is not open.
 const HANDSHAKE_DEADLINE_MS: u64 = 120_000;
 
+const NOT_RATED: &str = "评价未能提交。The rating could not be handed on.";
 const ROBOT_ONLY: &str = "本服务由机器人提供，没有人工客服。This desk is served by the robot only.";

@@ -27,7 +27,7 @@ use self::{
     live::Running,
     operations::Overview,
     providers::{Counted, StatesIn},
-    wiring::{FromSessions, Links},
+    wiring::{FromSessions, Links, LinksInEvents},
 };
 use crate::{
     config::Loaded,
@@ -35,6 +35,7 @@ use crate::{
     edge::{self, ShutdownTrigger},
     media::{self, Media, inbound::Inbound},
     plugin::Registry,
+    push::{self, Pushes},
     reload::{self, Cause, Reloader, Why, signal::HangUp},
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
@@ -45,6 +46,7 @@ use crate::{
 pub struct App {
     engine: Engine,
     delivery: Delivery,
+    pushes: Pushes,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
     housekeeping: [JoinHandle<()>; 2],
@@ -110,7 +112,14 @@ impl App {
             metrics: metrics.clone(),
             runtime: Handle::current(),
         })));
-        take_up(&engine, &delivery)?;
+        let pushes = Pushes::start(push::Parts {
+            store: Arc::clone(&store),
+            config: Arc::clone(&config),
+            links: Arc::new(LinksInEvents(media.clone())),
+            metrics: metrics.clone(),
+            runtime: Handle::current(),
+        })?;
+        take_up(&engine, &delivery, &pushes)?;
 
         let reloader = Reloader::start(reload::Parts {
             sources,
@@ -119,6 +128,7 @@ impl App {
                 registry: Arc::clone(&registry),
                 limits: change_limits,
                 media: media.clone(),
+                pushes: pushes.clone(),
             }),
             metrics: metrics.clone(),
         })?;
@@ -129,11 +139,13 @@ impl App {
             store,
             registry,
             delivery: delivery.clone(),
+            engine: engine.clone(),
+            pushes: pushes.clone(),
             reloader: reloader.clone(),
         });
         let (trigger, shutdown) = edge::shutdown_signal();
         let housekeeping = [
-            tokio::spawn(keep_house(engine.clone(), delivery.clone())),
+            tokio::spawn(keep_house(engine.clone(), delivery.clone(), pushes.clone())),
             tokio::spawn(media::keep_house(
                 media.clone(),
                 Arc::clone(&config),
@@ -169,6 +181,7 @@ impl App {
         Ok(Self {
             engine,
             delivery,
+            pushes,
             shutdown: trigger,
             listeners,
             housekeeping,
@@ -209,12 +222,12 @@ impl App {
             // logged and changes nothing now.
             let _ = listener.await;
         }
-        let delivered = self.delivery.stop(grace).await;
+        let (delivered, pushed) = tokio::join!(self.delivery.stop(grace), self.pushes.stop(grace));
         let settled = threads::ended("stop engine", Box::new(move || engine.stop(grace)));
         // The engine looks at the time itself, and needs a moment beyond it.
         let settled = timeout(grace + STOP_MARGIN, settled).await;
         let reloaded = timeout(grace, reloaded).await;
-        delivered && settled == Ok(true) && reloaded == Ok(true)
+        delivered && pushed && settled == Ok(true) && reloaded == Ok(true)
     }
 }
 
@@ -259,7 +272,9 @@ fn give_up_unfit(registry: &Registry, reloader: &Reloader) {
 }
 
 /// Takes up what was left when the gateway stopped.
-fn take_up(engine: &Engine, delivery: &Delivery) -> anyhow::Result<()> {
+fn take_up(engine: &Engine, delivery: &Delivery, pushes: &Pushes) -> anyhow::Result<()> {
+    let herald = pushes.clone();
+    engine.tell_apps(move |lane| herald.tell(&lane));
     let carrier = delivery.clone();
     let unsent = engine.start_work(move |entries| carrier.carry(entries))?;
     tracing::info!(entries = unsent.len(), "outbox taken up");
@@ -277,11 +292,12 @@ fn take_up(engine: &Engine, delivery: &Delivery) -> anyhow::Result<()> {
 
 /// What is done now and then: counting, ending what drains, and forgetting what
 /// has lapsed.
-async fn keep_house(engine: Engine, delivery: Delivery) {
+async fn keep_house(engine: Engine, delivery: Delivery, pushes: Pushes) {
     let mut every = tokio::time::interval(COUNT_EVERY);
     for round in 0_u64.. {
         every.tick().await;
         engine.count();
+        pushes.count();
         let is_sent = |provider: &ProviderId| delivery.status(provider).entries == 0;
         engine.drain(Instant::now(), is_sent).await;
         if round % SWEEP_EVERY_ROUNDS == 0 {

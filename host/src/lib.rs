@@ -17,6 +17,7 @@
 //! | [`plugin`] | plug-ins: loading, opening, guarding |
 //! | [`store`] | the database |
 //! | [`delivery`] | HTTP, the sending side |
+//! | [`push`] | what is said, told to apps' own servers |
 //! | [`media`] | pictures and voices of visitors |
 //! | [`reload`] | changed files and commands, brought into force one after the other |
 //! | [`telemetry`] | the log and the numbers |
@@ -30,6 +31,7 @@ pub mod delivery;
 pub mod edge;
 pub mod media;
 pub mod plugin;
+pub mod push;
 pub mod reload;
 pub mod session;
 pub mod store;

@@ -26,6 +26,7 @@ mod message_flow;
 mod openapi;
 mod outage;
 mod plugin_faults;
+mod pushes;
 mod repeats;
 mod secrets;
 mod session_rules;

@@ -213,6 +213,8 @@ async fn a_rating_window_that_closed_while_the_gateway_was_away_closes_at_the_st
         names: Vec::new(),
         inbox: None,
         dead: None,
+        revived: None,
+        pushes: None,
         answered: None,
         now: Timestamp::from_unix_ms(1),
     };

@@ -2,12 +2,13 @@
 //!
 //! Read [`turn`] first: it is the state machine of a session, from an input to
 //! everything that must be written together. [`routing`] chooses the provider
-//! of a new session, [`retry`] judges attempts to reach a vendor, [`command`]
-//! checks what visitors send, [`config`] what operators write. [`emoji`] turns
-//! vendors' emoticon codes into Unicode and back, [`source`] says where
-//! visitors come from, [`profile`] which part of what is known of a visitor a
-//! provider may have. [`session`], [`log`] and [`outbox`] are the data that is
-//! kept; [`problem`] is every refusal that a visitor can meet.
+//! of a new session, [`retry`] judges attempts to reach a vendor, [`push`] says
+//! what an app's own server is told and when, [`command`] checks what visitors
+//! send, [`config`] what operators write. [`emoji`] turns vendors' emoticon codes
+//! into Unicode and back, [`source`] says where visitors come from, [`profile`]
+//! which part of what is known of a visitor a provider may have. [`session`],
+//! [`log`] and [`outbox`] are the data that is kept; [`problem`] is every refusal
+//! that a visitor can meet.
 
 pub mod command;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod log;
 pub mod outbox;
 pub mod problem;
 pub mod profile;
+pub mod push;
 pub mod retry;
 pub mod routing;
 pub mod session;

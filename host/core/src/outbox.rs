@@ -8,7 +8,7 @@
 use kefu_plugin_api::{
     effect::Call,
     event::CallResult,
-    ids::{ProviderId, SessionId},
+    ids::{AppId, ProviderId, SessionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub struct DeadLetter {
     pub id: String,
     /// Whose it is.
     pub session: SessionId,
-    /// Through which account.
+    /// Through which account; empty for a push.
     pub provider: ProviderId,
     /// When it was given up.
     pub at: Timestamp,
@@ -81,5 +81,14 @@ pub enum Letter {
     Event {
         /// The event.
         event: Box<kefu_plugin_api::event::ProviderEvent>,
+    },
+    /// An event of the log that the app's own server did not take.
+    Push {
+        /// Whose server.
+        app: AppId,
+        /// The event's number in the session's log.
+        seq: u64,
+        /// How often it was tried.
+        tries: u32,
     },
 }

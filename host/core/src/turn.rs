@@ -192,6 +192,7 @@ impl<'a> Turn<'a> {
                 ));
             }
             Input::Finished(finished) => turn.call_finished(finished),
+            Input::Replay(entry) => turn.replay(*entry)?,
             Input::Timers => turn.fire_timers(),
             Input::Close(reason) if !turn.record.is_over() => {
                 turn.then(Event::Closing { reason }, Doing::Close(reason));

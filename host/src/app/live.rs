@@ -14,6 +14,7 @@ use crate::{
     edge,
     media::Media,
     plugin::{BringUpError, BroughtUp, Registry},
+    push::Pushes,
     reload::{Failure, FailureKind, Live, Target},
     telemetry,
 };
@@ -23,6 +24,7 @@ pub(super) struct Running {
     pub(super) registry: Arc<Registry>,
     pub(super) limits: watch::Sender<edge::Limits>,
     pub(super) media: Media,
+    pub(super) pushes: Pushes,
 }
 
 impl Target for Running {
@@ -66,6 +68,10 @@ impl Target for Running {
             .roll_back(provider, generation, unfit)
             .map(live)
             .map_err(|error| failure(&error))
+    }
+
+    fn in_force(&self) {
+        self.pushes.reconfigured();
     }
 
     fn tidy(&self) {

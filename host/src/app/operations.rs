@@ -19,8 +19,10 @@ use crate::{
     delivery::Delivery,
     edge::{Commanded, Operations, ProviderReport},
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
+    push::Pushes,
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
-    store::Store,
+    session::{Engine, engine::replaying::no_letter},
+    store::{Again, Store},
     telemetry::Standing,
 };
 
@@ -30,6 +32,8 @@ pub(super) struct Overview {
     pub(super) store: Arc<dyn Store>,
     pub(super) registry: Arc<Registry>,
     pub(super) delivery: Delivery,
+    pub(super) engine: Engine,
+    pub(super) pushes: Pushes,
     pub(super) reloader: Reloader,
 }
 
@@ -97,6 +101,39 @@ impl Operations for Overview {
     fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem> {
         self.slot(provider)?.set_paused(paused);
         Ok(())
+    }
+
+    fn pushes(&self) -> Vec<Value> {
+        let statuses = self.pushes.statuses();
+        statuses.iter().map(|status| json!(status)).collect()
+    }
+
+    fn replay(&self, letter: &str) -> Commanded {
+        let letter = match self.store.dead_letter(letter) {
+            Ok(Some(letter)) => letter,
+            Ok(None) => return Box::pin(ready(Err(no_letter(letter)))),
+            Err(error) => {
+                let detail = format!("cannot read the dead letter: {error}");
+                let problem = Problem::new(Slug::StorageUnavailable, detail);
+                return Box::pin(ready(Err(problem)));
+            }
+        };
+        let (engine, pushes) = (self.engine.clone(), self.pushes.clone());
+        Box::pin(async move {
+            let shown = dead_letter(&letter);
+            match (Pushes::lane_for(&letter), &letter.letter) {
+                (Some(lane), Letter::Push { app, .. }) => {
+                    if !pushes.is_routed(app) {
+                        let detail = format!("app `{app}` has no routing to push to");
+                        return Err(Problem::new(Slug::InvalidRequest, detail));
+                    }
+                    engine.unbury(&letter.id, Again::Push(lane.clone())).await?;
+                    pushes.tell(&lane);
+                }
+                _ => engine.replay(letter).await?,
+            }
+            Ok(json!({"replayed": shown}))
+        })
     }
 
     fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
@@ -178,15 +215,24 @@ fn told(answer: Result<Report, ReloadError>) -> Result<Value, Problem> {
 
 /// What it is and whose, without what visitors and agents said.
 fn dead_letter(letter: &DeadLetter) -> Value {
-    json!({
+    let mut shown = json!({
         "id": letter.id,
         "session": letter.session,
-        "provider": letter.provider,
         "at": letter.at,
         "reason": letter.reason,
         "type": match &letter.letter {
             Letter::Call { .. } => "call",
             Letter::Event { .. } => "event",
+            Letter::Push { .. } => "push",
         },
-    })
+    });
+    match &letter.letter {
+        Letter::Call { .. } | Letter::Event { .. } => shown["provider"] = json!(letter.provider),
+        Letter::Push { app, seq, tries } => {
+            shown["app"] = json!(app);
+            shown["seq"] = json!(seq);
+            shown["tries"] = json!(tries);
+        }
+    }
+    shown
 }

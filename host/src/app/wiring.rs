@@ -15,7 +15,8 @@ use kefu_plugin_api::{
 use crate::{
     delivery::{BoxFuture, LinkSigner, Origin, Settled, Tried},
     media::Media,
-    session::{Engine, Settling},
+    push::EventLinks,
+    session::{Engine, Settling, VisitorKey},
     telemetry::Metrics,
 };
 
@@ -84,6 +85,17 @@ impl LinkSigner for Links {
             Cow::Borrowed(_) => None,
             Cow::Owned(signed) => Some(signed),
         }
+    }
+}
+
+/// The links in events that apps' servers are told.
+pub(super) struct LinksInEvents(pub(super) Media);
+
+impl EventLinks for LinksInEvents {
+    fn sign(&self, json: &[u8], whose: &VisitorKey) -> Vec<u8> {
+        self.0
+            .sign_links_in_json(json, whose, unix_now())
+            .into_owned()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
-//! `rollback`, `pause`, `resume`.
+//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
@@ -64,6 +64,33 @@ pub(super) enum Command {
         gateway: Gateway,
         provider: String,
     },
+    /// List how it stands with the pushes to apps' own servers.
+    Pushes(Gateway),
+    /// What was given up: list it, or have it tried again.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLetters,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum DeadLetters {
+    /// List what was given up, newest first.
+    List {
+        #[command(flatten)]
+        gateway: Gateway,
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Try dead letters again, after everything that waits.
+    Replay {
+        #[command(flatten)]
+        gateway: Gateway,
+        /// Which, as `list` shows them.
+        #[arg(required = true, value_name = "ID")]
+        letters: Vec<String>,
+    },
 }
 
 /// Which gateway, and the form of the answer.
@@ -111,6 +138,18 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Pause { gateway, provider } => gateway.stand(&provider, "/pause"),
         Command::Resume { gateway, provider } => gateway.stand(&provider, "/resume"),
+        Command::Pushes(gateway) => {
+            let answer = gateway.client()?.get("/admin/v1/pushes")?;
+            gateway.show(&answer, print::pushes)
+        }
+        Command::DeadLetters { command } => match command {
+            DeadLetters::List { gateway, limit } => {
+                let path = format!("/admin/v1/dead-letters?limit={limit}");
+                let answer = gateway.client()?.get(&path)?;
+                gateway.show(&answer, print::dead_letters)
+            }
+            DeadLetters::Replay { gateway, letters } => gateway.replay(&letters),
+        },
     }
 }
 
@@ -120,6 +159,20 @@ impl Gateway {
         let report = self.client()?.post(path, body)?;
         self.show(&report, print::report)?;
         Ok(verdict(&report))
+    }
+
+    /// Has dead letters tried again, one after the other; the first that is
+    /// refused ends it.
+    fn replay(&self, letters: &[String]) -> anyhow::Result<ExitCode> {
+        let client = self.client()?;
+        for letter in letters {
+            let answer = client.post(&client::replay(letter), &json!({}))?;
+            self.show(&answer, |out, answer| {
+                let letters = [&answer["replayed"]];
+                print::dead_letters(out, &json!({ "dead_letters": letters }))
+            })?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Gives a command that ends with a provider's new state.

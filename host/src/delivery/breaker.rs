@@ -29,7 +29,7 @@ pub enum BreakerState {
 }
 
 /// One provider's breaker.
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     inner: Mutex<Inner>,
     changed: Notify,
     timing: Timing,
@@ -45,7 +45,7 @@ struct Inner {
 }
 
 impl Breaker {
-    pub(super) fn new(timing: Timing) -> Self {
+    pub(crate) fn new(timing: Timing) -> Self {
         Self {
             inner: Mutex::default(),
             changed: Notify::new(),
@@ -53,7 +53,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    pub(crate) fn state(&self) -> BreakerState {
         let inner = self.lock();
         match (inner.open_until, inner.probing) {
             (None, _) => BreakerState::Closed,
@@ -63,12 +63,12 @@ impl Breaker {
     }
 
     /// Why it is open.
-    pub(super) fn last_failure(&self) -> String {
+    pub(crate) fn last_failure(&self) -> String {
         self.lock().last_failure.clone()
     }
 
     /// Resolves when an attempt may be worth while.
-    pub(super) async fn passable(&self) {
+    pub(crate) async fn passable(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -92,7 +92,7 @@ impl Breaker {
     }
 
     /// Resolves when the vendor was found to be reachable again.
-    pub(super) async fn closed_again(&self) {
+    pub(crate) async fn closed_again(&self) {
         loop {
             self.changed.notified().await;
             if self.state() == BreakerState::Closed {
@@ -102,7 +102,7 @@ impl Breaker {
     }
 
     /// Leave for one attempt, if one may be begun now.
-    pub(super) fn admit(self: &Arc<Self>) -> Option<Admission> {
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Admission> {
         let mut inner = self.lock();
         let probe = match inner.open_until {
             None => false,
@@ -146,20 +146,20 @@ impl Breaker {
 
 /// Leave for one attempt. Dropped without a word it says nothing about the
 /// vendor.
-pub(super) struct Admission {
+pub(crate) struct Admission {
     breaker: Arc<Breaker>,
     probe: bool,
 }
 
 impl Admission {
     /// The vendor was reached. Says whether that is news.
-    pub(super) fn reached(self) -> bool {
+    pub(crate) fn reached(self) -> bool {
         self.breaker.reached()
     }
 
     /// The vendor was not reached. Says for how long it is left alone, if that
     /// is news.
-    pub(super) fn unreachable(self, detail: &str) -> Option<Duration> {
+    pub(crate) fn unreachable(self, detail: &str) -> Option<Duration> {
         self.breaker.unreachable(self.probe, detail)
     }
 }

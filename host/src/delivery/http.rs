@@ -12,7 +12,7 @@
 //! that closes an idle connection; hyper-util repeats only those on its own,
 //! so that its repeating is safe for calls that must not arrive twice.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -32,6 +32,7 @@ use hyper_util::{
 use kefu_core::{config::ProviderLimits, retry::Attempt};
 use kefu_plugin_api::http::{HttpRequest, HttpResponse};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::time::Sleep;
 
 mod download;
 mod objects;
@@ -46,7 +47,7 @@ type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
 /// Why a request has no answer. The texts are for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// As it is, it can never be sent.
     Impossible(String),
     /// Something on our side is missing at the moment.
@@ -59,7 +60,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// The words for operators.
-    pub(super) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Impossible(reason)
             | Self::NotYet(reason)
@@ -97,12 +98,12 @@ impl Failure {
 }
 
 /// The client. One for the gateway: providers share its pool.
-pub(super) struct Http {
+pub(crate) struct Http {
     client: Client<Connector, Full<Bytes>>,
 }
 
 impl Http {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             client: new_client(),
         }
@@ -117,41 +118,95 @@ impl Http {
         request: HttpRequest,
         limits: &ProviderLimits,
     ) -> Result<HttpResponse, Failure> {
-        let mut request = build(request)?;
-        let captured = capture_connection(&mut request);
         let deadline = tokio::time::sleep(limits.timeout);
         tokio::pin!(deadline);
-        let response = {
-            let sending = self.client.request(request);
-            let mut handed_over = captured.clone();
-            tokio::pin!(sending);
-            let early = tokio::select! {
-                biased;
-                response = &mut sending => Some(response),
-                () = async { drop(handed_over.wait_for_connection_metadata().await) } => None,
-                () = tokio::time::sleep(limits.connect_timeout) => {
-                    return Err(Failure::Unreachable(format!(
-                        "no connection within {:?}",
-                        limits.connect_timeout
-                    )));
-                }
-            };
-            match early {
-                Some(response) => response,
-                None => tokio::select! {
-                    biased;
-                    response = &mut sending => response,
-                    () = &mut deadline => return Err(no_answer_within(limits.timeout)),
-                },
-            }
-        };
-        let response = response.map_err(|error| judge(&error))?;
+        let response = self
+            .head(
+                request,
+                limits.connect_timeout,
+                limits.timeout,
+                &mut deadline,
+            )
+            .await?;
         tokio::select! {
             biased;
             answer = read(response, limits.max_response) => answer,
             () = &mut deadline => Err(no_answer_within(limits.timeout)),
         }
     }
+
+    /// Sends a request of which only the head of the answer counts. What follows
+    /// is read as far as it keeps the connection of use, and no further.
+    ///
+    /// # Errors
+    /// How far it got.
+    pub(crate) async fn post(
+        &self,
+        request: HttpRequest,
+        timeout: Duration,
+    ) -> Result<Received, Failure> {
+        let deadline = tokio::time::sleep(timeout);
+        tokio::pin!(deadline);
+        let connect = timeout.min(LONGEST_CONNECT);
+        let response = self.head(request, connect, timeout, &mut deadline).await?;
+        let received = Received {
+            status: response.status().as_u16(),
+            retry_after: response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+        };
+        tokio::select! {
+            biased;
+            // Whatever is wrong with it, it was received.
+            _ = read(response, WORTH_READING) => {}
+            () = &mut deadline => {}
+            () = tokio::time::sleep(WORTH_WAITING) => {}
+        }
+        Ok(received)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn head(
+        &self,
+        request: HttpRequest,
+        connect_timeout: Duration,
+        timeout: Duration,
+        deadline: &mut Pin<&mut Sleep>,
+    ) -> Result<http::Response<Incoming>, Failure> {
+        let mut request = build(request)?;
+        let captured = capture_connection(&mut request);
+        let sending = self.client.request(request);
+        let mut handed_over = captured.clone();
+        tokio::pin!(sending);
+        let early = tokio::select! {
+            biased;
+            response = &mut sending => Some(response),
+            () = async { drop(handed_over.wait_for_connection_metadata().await) } => None,
+            () = tokio::time::sleep(connect_timeout) => {
+                return Err(Failure::Unreachable(format!("no connection within {connect_timeout:?}")));
+            }
+        };
+        let response = match early {
+            Some(response) => response,
+            None => tokio::select! {
+                biased;
+                response = &mut sending => response,
+                () = deadline => return Err(no_answer_within(timeout)),
+            },
+        };
+        response.map_err(|error| judge(&error))
+    }
+}
+
+/// The head of an answer, as far as it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// Its status.
+    pub(crate) status: u16,
+    /// When to come again, in the server's words.
+    pub(crate) retry_after: Option<String>,
 }
 
 /// A client with a pool of its own.
@@ -321,6 +376,11 @@ const IDLE: Duration = Duration::from_secs(4);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+
+/// How much of an answer that does not count is read for the sake of its
+/// connection, and for how long.
+const WORTH_READING: u64 = 16 * 1024;
+const WORTH_WAITING: Duration = Duration::from_millis(100);
 
 /// Headers that describe the connection and the length of the body.
 const OURS: [HeaderName; 8] = [

@@ -27,12 +27,12 @@
 
 mod account;
 mod attempt;
-mod breaker;
+pub(crate) mod breaker;
 mod gate;
-mod http;
+pub(crate) mod http;
 mod journey;
 mod lane;
-mod stamp;
+pub(crate) mod stamp;
 mod tokens;
 mod trial;
 
@@ -390,7 +390,7 @@ impl Shared {
 struct Stopping;
 
 /// The moment, by the wall clock.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -177,7 +177,8 @@ fn unkeyed(algorithm: Algorithm, data: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn keyed<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
+/// What a keyed digest comes to.
+pub(crate) fn keyed<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
     let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
@@ -191,7 +192,7 @@ fn encode(encoding: Encoding, digest: &[u8]) -> String {
 }
 
 /// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing to text cannot fail.
@@ -214,7 +215,8 @@ fn put(request: &mut HttpRequest, place: &Place, value: &str) {
     }
 }
 
-fn append_query(url: &mut String, name: &str, value: &str) {
+/// Adds a parameter to an address.
+pub(crate) fn append_query(url: &mut String, name: &str, value: &str) {
     // A fragment is never sent, and would swallow what is appended.
     if let Some(fragment) = url.find('#') {
         url.truncate(fragment);
@@ -230,7 +232,7 @@ fn append_query(url: &mut String, name: &str, value: &str) {
 }
 
 /// Everything but the unreserved characters of RFC 3986.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

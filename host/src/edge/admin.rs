@@ -210,6 +210,8 @@ impl Inner {
             Call::Desks => Ok(lists::desks(self)),
             Call::Sources => Ok(lists::sources(self)),
             Call::DeadLetters => lists::dead_letters(self, asked),
+            Call::Replay => return later(lists::replay(self, asked)),
+            Call::Pushes => Ok(lists::pushes(self)),
         };
         Answered::Now(result.unwrap_or_else(|problem| respond::problem(&problem)))
     }

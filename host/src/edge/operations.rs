@@ -66,6 +66,15 @@ pub trait Operations: Send + Sync {
     /// There is no such provider.
     fn set_paused(&self, provider: &ProviderId, paused: bool) -> Result<(), Problem>;
 
+    /// How it stands with the pushes to apps' own servers: a list of objects,
+    /// each with `app`.
+    fn pushes(&self) -> Vec<Value>;
+
+    /// Tries again what was given up, after all that waits. It comes to what it
+    /// was; to a problem if there is no such letter (`not-found`) or something is
+    /// in the way, and then the letter stays.
+    fn replay(&self, letter: &str) -> Commanded;
+
     /// What was given up and kept for people, newest first, at most so many.
     ///
     /// # Errors

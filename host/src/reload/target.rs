@@ -47,6 +47,9 @@ pub trait Target: Send + Sync + 'static {
         unfit: Option<u64>,
     ) -> Result<Live, Failure>;
 
+    /// The whole configuration is in force.
+    fn in_force(&self) {}
+
     /// A reload is over and no other has begun: the moment to clean up.
     fn tidy(&self) {}
 }

@@ -2,12 +2,13 @@
 //!
 //! Owns the engine as a whole: how it is started, stopped, asked. `opening`
 //! finds or makes a session, `callbacks` takes what vendors tell, `inbox` gives
-//! it its turn, `settling` ends calls.
+//! it its turn, `settling` ends calls, `replaying` begins them again.
 
 mod callbacks;
 mod draining;
 mod inbox;
 mod opening;
+pub(crate) mod replaying;
 mod settling;
 
 use std::{
@@ -45,7 +46,7 @@ use super::{
 };
 use crate::{
     plugin::Registry,
-    store::{Store, StoreError, Unsent},
+    store::{PushLane, Store, StoreError, Unsent},
     telemetry::Metrics,
 };
 
@@ -78,9 +79,11 @@ pub(super) struct Shared {
     public_url: String,
     carrier: OnceLock<Carrier>,
     pub(super) fetcher: OnceLock<Arc<dyn MediaFetcher>>,
+    pub(super) herald: OnceLock<Herald>,
 }
 
 type Carrier = Box<dyn Fn(Vec<OutboxEntry>) + Send + Sync>;
+type Herald = Box<dyn Fn(PushLane) + Send + Sync>;
 
 /// The door to the sessions. Cheap to clone.
 #[derive(Clone)]
@@ -132,12 +135,22 @@ impl Engine {
             public_url,
             carrier: OnceLock::new(),
             fetcher: OnceLock::new(),
+            herald: OnceLock::new(),
         });
         worker::start(&shared, threads)?;
         let engine = Self(shared);
         let waker = engine.clone();
         engine.0.timers.start(move |wake| waker.wake(wake))?;
         Ok(engine)
+    }
+
+    /// Names who tells apps' servers what was committed for them; from the
+    /// store's thread, so it must not block. Before [`start_work`].
+    ///
+    /// [`start_work`]: Self::start_work
+    pub fn tell_apps(&self, herald: impl Fn(PushLane) + Send + Sync + 'static) {
+        // Set once, at start, as the carrier.
+        let _ = self.0.herald.set(Box::new(herald));
     }
 
     /// Names who carries calls to vendors, and takes up what was left when the

@@ -58,6 +58,8 @@ pub(super) struct TurnJob {
     pub(super) inbox: Option<u64>,
     /// The entry that was given up, and why.
     pub(super) dead: Option<(Box<OutboxEntry>, String)>,
+    /// The dead letter that it tries again.
+    pub(super) revived: Option<String>,
     /// Whether the adapter is left out, because it failed on this before.
     pub(super) without_adapter: bool,
     /// What was found out before the turn had to wait for another provider.
@@ -77,6 +79,7 @@ impl TurnJob {
             create: None,
             inbox: None,
             dead: None,
+            revived: None,
             without_adapter: false,
             replay: None,
             trace: None,

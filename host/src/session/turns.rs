@@ -12,11 +12,16 @@ use kefu_core::{
     log::{EventBody, LogEvent},
     outbox::{DeadLetter, Letter, OutboxEntry},
     problem::{Problem, Slug},
+    push,
     session::Record,
     turn::{Context, Outcome, Reply, Turn, Violation},
 };
 use kefu_plugin_api::{
-    effect::Effect, event::Event, ids::ProviderId, time::Timestamp, wire::HandleInput,
+    effect::Effect,
+    event::Event,
+    ids::{AppId, ProviderId},
+    time::Timestamp,
+    wire::HandleInput,
 };
 
 use super::{
@@ -33,7 +38,7 @@ use super::{
 };
 use crate::{
     plugin::{Fault, FaultKind},
-    store::{Answered, Commit, Committed, StoreError},
+    store::{Answered, Commit, Committed, PushLane, StoreError},
 };
 
 /// Runs a turn. `None` when it went on to the store.
@@ -261,6 +266,7 @@ fn commit(
     for note in notes {
         tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
     }
+    let pushes = push::span(&events).filter(|_| shared.is_routed(&record.app));
     let tally = Tally::of(&shared.config.load(), &record, &events);
     let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
         Ok(events) => events,
@@ -296,6 +302,8 @@ fn commit(
         names,
         inbox: job.inbox,
         dead,
+        revived: job.revived,
+        pushes,
         answered,
         now,
     };
@@ -318,6 +326,7 @@ fn commit(
                     }
                     shared.publish(&record, events, typing);
                     shared.carry(calls);
+                    shared.tell_app(&record, pushes, now);
                     Ended::Ran { reply, record }
                 }
                 Ok(Committed::AlreadyOpen(_)) if create => Ended::AlreadyOpen,
@@ -481,6 +490,29 @@ impl Shared {
             self.timers.remind(due, Wake::Session(record.id.clone()));
         }
         slot.set_record(Some(Arc::clone(record)));
+    }
+
+    /// Whether an app has a server of its own that hears of messages.
+    fn is_routed(&self, app: &AppId) -> bool {
+        let config = self.config.load();
+        let app = config.main.apps.get(app);
+        app.is_some_and(|app| app.routing.is_some())
+    }
+
+    /// What was committed for the app's server can leave.
+    fn tell_app(&self, record: &Record, pushes: Option<(u64, u64)>, now: Timestamp) {
+        if let (Some((first, last)), Some(herald)) = (pushes, self.herald.get()) {
+            herald(PushLane {
+                session: record.id.clone(),
+                replay: None,
+                app: record.app.clone(),
+                after: first.saturating_sub(1),
+                last,
+                tries: 0,
+                due: Timestamp::default(),
+                since: now,
+            });
+        }
     }
 
     fn publish(&self, record: &Record, events: Vec<StoredEvent>, typing: bool) {

@@ -11,6 +11,7 @@
 
 mod log;
 mod open;
+mod push;
 mod reader;
 mod rows;
 mod schema;
@@ -26,7 +27,7 @@ use kefu_core::{
 };
 use kefu_plugin_api::{
     event::ProviderEvent,
-    ids::{ConversationId, DeskId, MessageId, ProviderId, SessionId},
+    ids::{AppId, ConversationId, DeskId, MessageId, ProviderId, SessionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Moves an event out of the inbox that nobody can handle.
     fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>);
+
+    /// Takes a dead letter out and puts in its place what is to be tried again.
+    /// The answer is the number in the inbox, for an event; `None` if the
+    /// letter is not there any more, and nothing was written.
+    fn unbury(&self, letter: &str, again: Again, done: Done<Option<u64>>);
+
+    /// Notes how far a lane of pushes got, and what was given up. Whether the
+    /// lane goes on; one with nothing left is gone.
+    fn pushed(&self, lane: PushLane, dead: Option<DeadLetter>, done: Done<bool>);
+
+    /// Forgets every lane of an app. How many there were.
+    fn drop_pushes(&self, app: &AppId, done: Done<usize>);
 
     /// Forgets repeated-request and repeated-event keys that have lapsed.
     fn sweep(&self, now: Timestamp, done: Done<()>);
@@ -152,6 +165,18 @@ pub trait Store: Send + Sync + 'static {
     /// As above.
     fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// As above.
+    fn dead_letter(&self, letter: &str) -> Result<Option<DeadLetter>, StoreError>;
+
+    /// Every lane of pushes with something left in it.
+    ///
+    /// # Errors
+    /// As above.
+    fn push_lanes(&self) -> Result<Vec<PushLane>, StoreError>;
+
     /// How many sessions are open.
     ///
     /// # Errors
@@ -239,6 +264,12 @@ pub struct Commit {
     pub inbox: Option<u64>,
     /// What was given up.
     pub dead: Option<DeadLetter>,
+    /// The dead letter that is tried again by this turn; without it nothing is
+    /// written.
+    pub revived: Option<String>,
+    /// The first and the last of the events that the app's server is to be
+    /// told, if it is to be told any.
+    pub pushes: Option<(u64, u64)>,
     /// The request that this turn answers.
     pub answered: Option<(VisitorKey, IdempotencyKey, Answered)>,
     /// When.
@@ -250,8 +281,8 @@ pub struct Commit {
 pub enum Committed {
     /// It is on disk.
     Done,
-    /// Somebody else changed the session meanwhile, or the event of the inbox
-    /// was handled already; nothing was written.
+    /// Somebody else changed the session meanwhile, or the event of the inbox or
+    /// the dead letter was handled already; nothing was written.
     Conflict,
     /// The visitor has a session open at this desk, or with a provider that
     /// allows only one; nothing was written.
@@ -302,6 +333,36 @@ pub struct InboxEvent {
     pub received_at: Timestamp,
     /// What happened.
     pub event: ProviderEvent,
+}
+
+/// What is tried again in place of a dead letter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Again {
+    /// An event of a vendor has its turn, after all that wait.
+    Event(Box<InboxEvent>),
+    /// A message is pushed, in a lane of its own.
+    Push(PushLane),
+}
+
+/// What an app's server is still to be told of one session, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushLane {
+    /// Whose log it is in.
+    pub session: SessionId,
+    /// The dead letter that is replayed; a session's own lane has none.
+    pub replay: Option<String>,
+    /// Whose server is told.
+    pub app: AppId,
+    /// The number up to which everything is over.
+    pub after: u64,
+    /// The last number that is to be told.
+    pub last: u64,
+    /// How often the next one was tried.
+    pub tries: u32,
+    /// When it may be tried.
+    pub due: Timestamp,
+    /// Since when the lane has not got on.
+    pub since: Timestamp,
 }
 
 /// An entry of the outbox that was found at start.

@@ -9,7 +9,7 @@ use kefu_plugin_api::{
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, InboxEvent, StoreError, name_parts, open};
+use super::{Commit, Committed, InboxEvent, StoreError, name_parts, open, push};
 use kefu_core::outbox::DeadLetter;
 
 /// How long a request's answer is remembered.
@@ -46,6 +46,10 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Committ
     if let Some(letter) = &commit.dead {
         write_letter(connection, letter)?;
     }
+    if let Some(letter) = &commit.revived {
+        push::take_letter(connection, letter)?;
+    }
+    push::follow(connection, commit)?;
     if let Some((who, key, answer)) = &commit.answered {
         run(
             connection,
@@ -92,6 +96,11 @@ fn in_the_way(connection: &Connection, commit: &Commit) -> Result<Option<Committ
             // Handled already: it must not happen twice.
             return Ok(Some(Committed::Conflict));
         }
+    }
+    if let Some(letter) = &commit.revived
+        && !push::has_letter(connection, letter)?
+    {
+        return Ok(Some(Committed::Conflict));
     }
     let (app, visitor) = (record.app.as_str(), record.visitor.id.as_str());
     if commit.alone && !record.is_over() {
@@ -255,6 +264,13 @@ fn receive_one(connection: &Connection, event: &InboxEvent) -> Result<Option<u64
             return Ok(None);
         }
     }
+    put_into_inbox(connection, event)
+}
+
+pub(super) fn put_into_inbox(
+    connection: &Connection,
+    event: &InboxEvent,
+) -> Result<Option<u64>, StoreError> {
     run(
         connection,
         "INSERT INTO inbox (event) VALUES (?)",
@@ -309,7 +325,7 @@ fn remove_from_inbox(connection: &Connection, inbox: u64) -> Result<(), StoreErr
     .map(drop)
 }
 
-fn write_letter(connection: &Connection, letter: &DeadLetter) -> Result<(), StoreError> {
+pub(super) fn write_letter(connection: &Connection, letter: &DeadLetter) -> Result<(), StoreError> {
     run(
         connection,
         "INSERT INTO dead_letters (id, at, letter) VALUES (?, ?, ?)",
@@ -329,7 +345,7 @@ pub(super) fn run(
         .map_err(|error| StoreError::new("write", error))
 }
 
-fn exists(
+pub(super) fn exists(
     connection: &Connection,
     sql: &'static str,
     values: impl rusqlite::Params,
@@ -341,7 +357,7 @@ fn exists(
 }
 
 /// The database counts with signed numbers; ours never come near the end.
-fn version(number: u64) -> i64 {
+pub(super) fn version(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

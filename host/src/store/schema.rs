@@ -26,6 +26,19 @@ const STEPS: &[Step] = &[
             ",
         rows: open::fill_in,
     },
+    // What apps' servers are still to be told. A row per session that has
+    // something left; a replayed dead letter has a row of its own.
+    Step {
+        tables: "
+            CREATE TABLE push_lanes (
+                session TEXT NOT NULL, replay TEXT NOT NULL, app TEXT NOT NULL,
+                after INTEGER NOT NULL, last INTEGER NOT NULL,
+                tries INTEGER NOT NULL, due INTEGER NOT NULL, since INTEGER NOT NULL,
+                PRIMARY KEY (session, replay)
+            ) WITHOUT ROWID;
+            ",
+        rows: |_| Ok(()),
+    },
 ];
 
 const FIRST: &str = "

@@ -14,14 +14,14 @@ use kefu_core::{
     turn::{Name, Said},
 };
 use kefu_plugin_api::{
-    ids::{DeskId, MessageId, ProviderId, SessionId},
+    ids::{AppId, DeskId, MessageId, ProviderId, SessionId},
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Answered, Commit, Committed, Done, InboxEvent, OpenAt, OpenCursor, OpenPage, Store, StoreError,
-    StoredState, Unsent, log, name_parts, open,
+    Again, Answered, Commit, Committed, Done, InboxEvent, OpenAt, OpenCursor, OpenPage, PushLane,
+    Store, StoreError, StoredState, Unsent, log, name_parts, open, push,
     reader::Readers,
     rows::from_bytes,
     schema,
@@ -85,6 +85,9 @@ impl SqliteStore {
             match lost {
                 Job::Commit(_, done) => done(Err(stopped())),
                 Job::Receive(_, done) => done(Err(stopped())),
+                Job::Unbury(.., done) => done(Err(stopped())),
+                Job::Pushed(.., done) => done(Err(stopped())),
+                Job::DropPushes(_, done) => done(Err(stopped())),
                 Job::MarkAttempted(.., done) | Job::Bury(.., done) | Job::Sweep(_, done) => {
                     done(Err(stopped()));
                 }
@@ -141,6 +144,18 @@ impl Store for SqliteStore {
 
     fn bury(&self, inbox: u64, letter: DeadLetter, done: Done<()>) {
         self.write(Job::Bury(inbox, Box::new(letter), done));
+    }
+
+    fn unbury(&self, letter: &str, again: Again, done: Done<Option<u64>>) {
+        self.write(Job::Unbury(letter.to_owned(), again, done));
+    }
+
+    fn pushed(&self, lane: PushLane, dead: Option<DeadLetter>, done: Done<bool>) {
+        self.write(Job::Pushed(Box::new(lane), dead.map(Box::new), done));
+    }
+
+    fn drop_pushes(&self, app: &AppId, done: Done<usize>) {
+        self.write(Job::DropPushes(app.clone(), done));
     }
 
     fn sweep(&self, now: Timestamp, done: Done<()>) {
@@ -325,6 +340,20 @@ impl Store for SqliteStore {
                 .collect()
         })?;
         rows.iter().map(|bytes| from_bytes(bytes)).collect()
+    }
+
+    fn dead_letter(&self, letter: &str) -> Result<Option<DeadLetter>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.readers.read("read a dead letter", |connection| {
+            connection
+                .prepare_cached("SELECT letter FROM dead_letters WHERE id = ?")?
+                .query_row([letter], |row| row.get(0))
+                .optional()
+        })?;
+        bytes.map(|bytes| from_bytes(&bytes)).transpose()
+    }
+
+    fn push_lanes(&self) -> Result<Vec<PushLane>, StoreError> {
+        self.readers.read("read the lanes of pushes", push::all)
     }
 
     fn open_count(&self) -> Result<u64, StoreError> {

@@ -12,10 +12,13 @@ use std::{
 };
 
 use kefu_core::outbox::DeadLetter;
-use kefu_plugin_api::{ids::SessionId, time::Timestamp};
+use kefu_plugin_api::{
+    ids::{AppId, SessionId},
+    time::Timestamp,
+};
 use rusqlite::Connection;
 
-use super::{Commit, Committed, Done, InboxEvent, StoreError, rows};
+use super::{Again, Commit, Committed, Done, InboxEvent, PushLane, StoreError, push, rows};
 use crate::telemetry::Metrics;
 
 /// Something to write.
@@ -24,6 +27,9 @@ pub(super) enum Job {
     Receive(Vec<InboxEvent>, Done<Vec<Option<u64>>>),
     MarkAttempted(SessionId, u64, bool, Done<()>),
     Bury(u64, Box<DeadLetter>, Done<()>),
+    Unbury(String, Again, Done<Option<u64>>),
+    Pushed(Box<PushLane>, Option<Box<DeadLetter>>, Done<bool>),
+    DropPushes(AppId, Done<usize>),
     Sweep(Timestamp, Done<()>),
 }
 
@@ -131,6 +137,14 @@ fn write(connection: &Connection, job: Job, go: bool) -> (Telling, Result<(), St
         Job::Bury(inbox, letter, done) => {
             both(done, go.then(|| rows::bury(connection, inbox, &letter)))
         }
+        Job::Unbury(letter, again, done) => {
+            both(done, go.then(|| push::unbury(connection, &letter, &again)))
+        }
+        Job::Pushed(lane, dead, done) => both(
+            done,
+            go.then(|| push::advance(connection, &lane, dead.as_deref())),
+        ),
+        Job::DropPushes(app, done) => both(done, go.then(|| push::forget(connection, &app))),
         Job::Sweep(now, done) => both(done, go.then(|| rows::sweep(connection, now))),
     }
 }

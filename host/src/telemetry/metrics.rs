@@ -8,6 +8,7 @@
 mod by_provider;
 mod plugins;
 mod process;
+mod pushes;
 mod sources;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -19,7 +20,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{by_provider::ByProvider, plugins::Plugins, process::ProcessMemory, sources::Sources};
+use self::{
+    by_provider::ByProvider, plugins::Plugins, process::ProcessMemory, pushes::Pushes,
+    sources::Sources,
+};
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
 pub use self::{plugins::Standing, sources::SourceCount};
@@ -55,6 +59,7 @@ struct All {
     media_fetched: ByProvider<Outcome, Counter>,
     media_converted: Family<Outcome, Counter>,
     plugins: Plugins,
+    pushes: Pushes,
     sources: Sources,
 }
 
@@ -112,12 +117,14 @@ impl Metrics {
             media_fetched: ByProvider::default(),
             media_converted: Family::default(),
             plugins: Plugins::default(),
+            pushes: Pushes::default(),
             sources: Sources::default(),
         };
         all.register_edge();
         all.register_sessions();
         all.register_delivery();
         all.plugins.register(&mut all.registry);
+        all.pushes.register(&mut all.registry);
         all.sources.register(&mut all.registry);
         all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))

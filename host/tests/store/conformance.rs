@@ -17,6 +17,14 @@ pub(crate) use crate::open::{
     states_are_sampled_from_every_version_newest_and_oldest,
 };
 
+pub(crate) use crate::pushes::{
+    a_dead_letter_makes_way_once_for_what_is_tried_again,
+    a_lane_goes_on_until_nothing_is_left_in_it,
+    a_letter_that_a_turn_tries_again_goes_with_that_turn,
+    a_push_that_is_given_up_leaves_a_letter_and_its_lane_goes_on,
+    what_is_to_be_pushed_is_written_with_its_turn,
+};
+
 use crate::fixture::{
     Place, answer, at, commit, done, end, entry, event, key, letter, name, receive, seqs, session,
     turn, wait, who, word,
@@ -49,6 +57,11 @@ macro_rules! conformance_of {
             a_visitors_only_session_with_a_provider_is_guarded
             a_message_is_found_in_its_log
             a_sample_of_many_sessions_is_taken_while_others_write
+            what_is_to_be_pushed_is_written_with_its_turn
+            a_lane_goes_on_until_nothing_is_left_in_it
+            a_push_that_is_given_up_leaves_a_letter_and_its_lane_goes_on
+            a_dead_letter_makes_way_once_for_what_is_tried_again
+            a_letter_that_a_turn_tries_again_goes_with_that_turn
             every_write_is_told_once_and_in_the_order_of_its_session
             what_is_told_as_written_is_there_and_what_failed_is_not
         );

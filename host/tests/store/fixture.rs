@@ -91,6 +91,8 @@ pub(crate) fn turn(record: &mut Record) -> Commit {
         names: vec![],
         inbox: None,
         dead: None,
+        revived: None,
+        pushes: None,
         answered: None,
         now: at(0),
     }

@@ -5,6 +5,7 @@
 mod conformance;
 mod fixture;
 mod open;
+mod pushes;
 mod sqlite;
 
 conformance::conformance_of!(sqlite::place);

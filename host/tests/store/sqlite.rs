@@ -32,7 +32,8 @@ fn a_file_from_before_open_sessions_named_their_provider_is_brought_up_to_date()
     let file = Connection::open(place.path()).unwrap();
     file.execute_batch(
         "ALTER TABLE open_sessions DROP COLUMN provider;
-         ALTER TABLE open_sessions DROP COLUMN state_version;",
+         ALTER TABLE open_sessions DROP COLUMN state_version;
+         DROP TABLE push_lanes;",
     )
     .unwrap();
     file.pragma_update(None, "user_version", 1).unwrap();
@@ -43,6 +44,26 @@ fn a_file_from_before_open_sessions_named_their_provider_is_brought_up_to_date()
     let states = store.states(&"first".into(), 9).unwrap();
     assert_eq!(states[0].version, "1.0.0");
     assert_eq!(states[0].state, record.adapter_state);
+}
+
+#[test]
+fn a_file_from_before_apps_were_told_is_brought_up_to_date() {
+    let mut place = place();
+    let mut record = session("v", "desk", 0);
+    done(place.store(), turn(&mut record));
+    drop(place.store.take());
+    let file = Connection::open(place.path()).unwrap();
+    file.execute_batch("DROP TABLE push_lanes;").unwrap();
+    file.pragma_update(None, "user_version", 2).unwrap();
+    drop(file);
+    place.reopen();
+    let store = place.store();
+    assert_eq!(store.record(&record.id), Ok(Some(record.clone())));
+    assert_eq!(store.push_lanes(), Ok(vec![]), "what was said is not told");
+    let mut told = turn(&mut record);
+    told.pushes = Some((2, 2));
+    done(store, told);
+    assert_eq!(store.push_lanes().unwrap()[0].after, 1);
 }
 
 /// Prints how long the questions about open sessions take; run by hand.

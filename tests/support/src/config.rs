@@ -63,6 +63,20 @@ impl Config {
         self
     }
 
+    /// Takes a key or a table out of the main file; dots lead into tables.
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Self {
+        let (tables, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut table = Some(&mut self.main);
+        for name in tables.split('.').filter(|name| !name.is_empty()) {
+            table = table.and_then(|table| table.get_mut(name)?.as_table_mut());
+        }
+        if let Some(table) = table {
+            table.remove(key);
+        }
+        self
+    }
+
     /// Adds or extends `providers/<id>.toml`; its `id` is set.
     ///
     /// # Panics

@@ -17,6 +17,7 @@
 //! | [`stage`], [`chat`] | all of it at once, and conversations on it from both ends |
 //! | [`pushes`] | what vendors push, well proven and otherwise whatever a test wants |
 //! | [`events`], [`sse`] | a session's log, as a list and as a stream |
+//! | [`app_server`] | an app's own server, which verifies what it is pushed |
 //! | [`media`] | small files to upload |
 //! | [`media_host`] | a host of media that answers as it should not |
 //! | [`s3`] | an S3-compatible store that checks signatures |
@@ -30,6 +31,7 @@
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
 
+pub mod app_server;
 pub mod chat;
 pub mod config;
 pub mod events;

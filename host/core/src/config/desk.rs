@@ -65,10 +65,17 @@ impl Origins {
 pub struct AppRouting {
     /// Where each message is posted.
     pub url: String,
-    /// What the posts are signed with.
-    pub secret: Secret,
+    /// What the posts are signed with, the one in force first; never empty. More
+    /// than one during a rotation.
+    pub secrets: Vec<Secret>,
     /// The form of a post.
     pub format: PushFormat,
+    /// The waits between tries; one more try than waits, then it is given up.
+    pub waits: Vec<Duration>,
+    /// How long one try may take.
+    pub timeout: Duration,
+    /// Posts that are under way at the same time.
+    pub concurrency: u32,
 }
 
 /// The form in which an app server gets messages.

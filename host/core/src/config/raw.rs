@@ -157,7 +157,11 @@ pub(super) struct App {
 pub(super) struct AppRouting {
     pub(super) url: Option<String>,
     pub(super) secret: Option<String>,
+    pub(super) secrets: Option<Vec<String>>,
     pub(super) format: Option<String>,
+    pub(super) waits: Option<Vec<Time>>,
+    pub(super) timeout: Option<Time>,
+    pub(super) concurrency: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

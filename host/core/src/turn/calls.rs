@@ -11,6 +11,7 @@ use super::{Doing, Ending, Turn, Violation};
 use crate::{
     log::EventBody,
     outbox::{Finished, OutboxEntry},
+    problem::{Problem, Slug},
     session::{HeldMedia, OpenCall},
 };
 
@@ -114,6 +115,31 @@ impl Turn<'_> {
         self.record
             .held_media
             .retain(|held| held.message != *message);
+    }
+
+    /// Asks for a call again that was given up: with a number after all that
+    /// wait, and as much time as a new one. The adapter hears of its end as of
+    /// any other.
+    ///
+    /// # Errors
+    /// The session's provider takes no calls, is another one by now, or has a
+    /// call of that name under way.
+    pub(super) fn replay(&mut self, entry: OutboxEntry) -> Result<(), Problem> {
+        let refuse = |slug, why: String| Err(Problem::new(slug, why));
+        if entry.provider != self.record.provider {
+            let why = format!(
+                "the session has passed from provider `{}` to `{}` since the call was given up",
+                entry.provider, self.record.provider
+            );
+            return refuse(Slug::InvalidRequest, why);
+        }
+        if self.facts.is_none() {
+            let why = format!("provider `{}` takes no calls at the moment", entry.provider);
+            return refuse(Slug::ProviderUnavailable, why);
+        }
+        self.telling.media = entry.media;
+        self.call(entry.call)
+            .or_else(|Violation(why)| refuse(Slug::InvalidRequest, why))
     }
 
     pub(super) fn call_finished(&mut self, finished: Finished) {

@@ -35,6 +35,8 @@ pub enum Input {
     },
     /// A call is over.
     Finished(Finished),
+    /// A call that was given up is asked for again.
+    Replay(Box<OutboxEntry>),
     /// It is time to look at the timers.
     Timers,
     /// The gateway ends it.

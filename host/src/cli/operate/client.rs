@@ -115,6 +115,12 @@ pub(super) fn provider(id: &str, command: &str) -> String {
     format!("/admin/v1/providers/{id}{command}")
 }
 
+/// The path that has a dead letter tried again.
+pub(super) fn replay(letter: &str) -> String {
+    let letter = utf8_percent_encode(letter, SEGMENT);
+    format!("/admin/v1/dead-letters/{letter}/replay")
+}
+
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 /// A gateway answers earlier, with 202, once a command takes too long.

@@ -84,6 +84,53 @@ pub(super) fn report(out: &mut dyn Write, report: &Value) -> io::Result<()> {
     Ok(())
 }
 
+/// `GET /admin/v1/pushes`
+pub(super) fn pushes(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
+    let head = [
+        "APP",
+        "SERVER",
+        "FORMAT",
+        "BREAKER",
+        "LANES",
+        "UNDER WAY",
+        "OLDEST",
+        "LAST ERROR",
+    ];
+    let rows = list(answer, "pushes").iter().map(|entry| {
+        [
+            text(&entry["app"]),
+            text(&entry["url"]),
+            text(&entry["format"]),
+            text(&entry["breaker"]),
+            text(&entry["lanes"]),
+            text(&entry["under_way"]),
+            text(&entry["oldest"]),
+            one_line(&entry["last_error"]),
+        ]
+    });
+    table(out, head, rows)
+}
+
+/// `GET /admin/v1/dead-letters`
+pub(super) fn dead_letters(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
+    let head = ["ID", "TYPE", "OF", "SESSION", "AT", "REASON"];
+    let rows = list(answer, "dead_letters").iter().map(|letter| {
+        let of = match &letter["app"] {
+            Value::Null => &letter["provider"],
+            app => app,
+        };
+        [
+            text(&letter["id"]),
+            text(&letter["type"]),
+            text(of),
+            text(&letter["session"]),
+            text(&letter["at"]),
+            one_line(&letter["reason"]),
+        ]
+    });
+    table(out, head, rows)
+}
+
 /// Something wrong with a file.
 fn problem(problem: &Value) -> String {
     let mut line = match problem["severity"].as_str() {

@@ -1,5 +1,5 @@
-//! What there is besides providers: reloads, plug-in files, desks,
-//! sources, dead letters.
+//! What there is besides providers: reloads, plug-in files, desks, sources,
+//! pushes, dead letters.
 
 use http::{Response, StatusCode};
 use kefu_core::{
@@ -8,8 +8,8 @@ use kefu_core::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Inner};
-use crate::edge::{body::Body, query, respond};
+use super::{Asked, Inner, providers::Nothing};
+use crate::edge::{Commanded, body::Body, json, query, respond};
 
 /// `GET /admin/v1/reloads`
 pub(super) fn reloads(inner: &Inner, asked: &Asked) -> Result<Response<Body>, Problem> {
@@ -28,6 +28,19 @@ pub(super) fn dead_letters(inner: &Inner, asked: &Asked) -> Result<Response<Body
     let letters = inner.operations.dead_letters(limit(asked)?)?;
     let body = json!({"dead_letters": letters});
     Ok(respond::json(StatusCode::OK, &body))
+}
+
+/// `POST /admin/v1/dead-letters/{letter}/replay`
+pub(super) fn replay(inner: &Inner, asked: &Asked) -> Result<Commanded, Problem> {
+    let Nothing {} = json::read(&asked.headers, &asked.body)?;
+    tracing::info!(letter = asked.id, "replay asked for");
+    Ok(inner.operations.replay(&asked.id))
+}
+
+/// `GET /admin/v1/pushes`
+pub(super) fn pushes(inner: &Inner) -> Response<Body> {
+    let body = json!({"pushes": inner.operations.pushes()});
+    respond::json(StatusCode::OK, &body)
 }
 
 /// `GET /admin/v1/desks`

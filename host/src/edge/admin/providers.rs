@@ -84,7 +84,7 @@ pub(super) fn set_paused(
 
 /// A body in which nothing is looked for.
 #[derive(Deserialize)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 #[derive(Deserialize)]
 struct RollBack {

@@ -28,6 +28,8 @@ pub(super) enum Call {
     Desks,
     Sources,
     DeadLetters,
+    Replay,
+    Pushes,
 }
 
 impl Call {
@@ -35,7 +37,12 @@ impl Call {
     pub(super) fn is_command(self) -> bool {
         matches!(
             self,
-            Self::ReloadProvider | Self::RollBack | Self::Pause | Self::Resume | Self::Reload
+            Self::ReloadProvider
+                | Self::RollBack
+                | Self::Pause
+                | Self::Resume
+                | Self::Reload
+                | Self::Replay
         )
     }
 
@@ -84,6 +91,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/desks", Call::Desks, Door::Token),
     route("GET", "/admin/v1/sources", Call::Sources, Door::Token),
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
+    route("POST", "/admin/v1/dead-letters/{letter}/replay", Call::Replay, Door::Token),
+    route("GET", "/admin/v1/pushes", Call::Pushes, Door::Token),
 ];
 
 const fn route(method: &'static str, pattern: &'static str, call: Call, door: Door) -> Route {

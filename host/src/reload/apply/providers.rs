@@ -68,6 +68,7 @@ impl Applier {
         }
         if in_force != *running {
             self.config.store(Arc::new(in_force));
+            self.target.in_force();
         }
         told.extend(self.retire(plan, running));
         told

@@ -4,7 +4,7 @@
 //! it. Deliberately checks no token; that is the edge's. Invariant: an app that
 //! passes has at least one secret that is long enough to sign with.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kefu_plugin_api::{Secret, ids::AppId};
 
@@ -13,7 +13,7 @@ use crate::config::{
     App, AppRouting, Origins, PushFormat,
     address::{parse_origin, parse_url},
     locate::child,
-    raw::{self, OneOrMany},
+    raw::{self, OneOrMany, Time},
 };
 
 /// RongCloud's own app secrets are short, and apps bring theirs along.
@@ -159,29 +159,100 @@ fn app_routing(checker: &mut Checker, key: &str, raw: raw::AppRouting) -> AppRou
         }
         String::new()
     });
-    let secret_key = format!("{key}.secret");
-    let secret = match format {
-        PushFormat::RongCloud => checker.secret(
-            &secret_key,
-            raw.secret,
-            SHORTEST_APP_SECRET,
-            "set the app secret that verifies the posts",
-        ),
-        PushFormat::StandardWebhooks => {
-            let right = "set `whsec_` and the base64 of 24 to 64 random bytes";
-            let secret = checker.secret(&secret_key, raw.secret, 1, right);
-            if !secret.is_empty() && !is_webhook_secret(secret.expose()) {
-                checker.error(&secret_key, "is no Standard Webhooks secret", right);
-            }
-            secret
-        }
-    };
     AppRouting {
         url,
-        secret,
+        secrets: routing_secrets(checker, key, format, raw.secret, raw.secrets),
         format,
+        waits: waits(checker, &format!("{key}.waits"), raw.waits),
+        timeout: checker.duration(&format!("{key}.timeout"), raw.timeout, "10s", "100ms", "1m"),
+        concurrency: checker.number(
+            &format!("{key}.concurrency"),
+            raw.concurrency,
+            16,
+            1..=1_000,
+        ),
     }
 }
+
+fn routing_secrets(
+    checker: &mut Checker,
+    key: &str,
+    format: PushFormat,
+    one: Option<String>,
+    many: Option<Vec<String>>,
+) -> Vec<Secret> {
+    let right = match format {
+        PushFormat::RongCloud => "set the app secret that verifies the posts",
+        PushFormat::StandardWebhooks => "set `whsec_` and the base64 of 24 to 64 random bytes",
+    };
+    let texts = match (one, many) {
+        (Some(_), Some(_)) => {
+            let list = format!("{key}.secrets");
+            checker.error(&list, "stands beside `secret`", "keep one of the two");
+            return vec![];
+        }
+        (None, Some(many)) if many.is_empty() => {
+            checker.error(&format!("{key}.secrets"), "is empty", right);
+            return vec![];
+        }
+        (None, Some(many)) => {
+            let keys = (0..).map(|index| format!("{key}.secrets[{index}]"));
+            keys.zip(many.into_iter().map(Some)).collect()
+        }
+        (one, None) => vec![(format!("{key}.secret"), one)],
+    };
+    let mut secrets = Vec::with_capacity(texts.len());
+    for (key, text) in texts {
+        let shortest = match format {
+            PushFormat::RongCloud => SHORTEST_APP_SECRET,
+            PushFormat::StandardWebhooks => 1,
+        };
+        let secret = checker.secret(&key, text, shortest, right);
+        if format == PushFormat::StandardWebhooks
+            && !secret.is_empty()
+            && !is_webhook_secret(secret.expose())
+        {
+            checker.error(&key, "is no Standard Webhooks secret", right);
+        }
+        secrets.push(secret);
+    }
+    secrets
+}
+
+fn waits(checker: &mut Checker, key: &str, raw: Option<Vec<Time>>) -> Vec<Duration> {
+    let Some(raw) = raw else {
+        return PUSH_WAITS.to_vec();
+    };
+    if raw.is_empty() || raw.len() > MOST_WAITS {
+        checker.error(
+            key,
+            format!("lists {} waits", raw.len()),
+            format!("list 1 to {MOST_WAITS} waits, such as [\"5s\", \"5m\", \"30m\"]"),
+        );
+    }
+    raw.into_iter()
+        .take(MOST_WAITS)
+        .enumerate()
+        .map(|(index, wait)| {
+            checker.duration(&format!("{key}[{index}]"), Some(wait), "5s", "10ms", "7d")
+        })
+        .collect()
+}
+
+/// The waits between tries to reach an app's server.
+const PUSH_WAITS: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * HOUR),
+    Duration::from_secs(5 * HOUR),
+    Duration::from_secs(10 * HOUR),
+    Duration::from_secs(14 * HOUR),
+    Duration::from_secs(20 * HOUR),
+    Duration::from_secs(24 * HOUR),
+];
+const HOUR: u64 = 3600;
+const MOST_WAITS: usize = 50;
 
 /// Whether a text is `whsec_` and the base64 of 24 to 64 bytes.
 fn is_webhook_secret(text: &str) -> bool {

@@ -115,6 +115,14 @@ impl Operations for State {
         Ok(())
     }
 
+    fn pushes(&self) -> Vec<Value> {
+        vec![json!({"app": "demo", "lanes": 2})]
+    }
+
+    fn replay(&self, letter: &str) -> Commanded {
+        self.command(format!("replay {letter}"))
+    }
+
     fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
         self.store
             .clone()

@@ -117,8 +117,11 @@ async fn wait_for_reload(stage: &Stage, change: &str) -> Result<Value> {
 
 async fn wait_for_problem(stage: &Stage, file: &str) -> Result<Value> {
     wait_for(stage, file, |report| {
-        let place = report["problems"][0]["file"].as_str().unwrap_or_default();
-        place.ends_with(file) && report["problems"][0]["line"].as_u64() > Some(1)
+        let mut problems = report["problems"].as_array().into_iter().flatten();
+        problems.any(|problem| {
+            let place = problem["file"].as_str().unwrap_or_default();
+            place.ends_with(file) && problem["line"].as_u64() > Some(1)
+        })
     })
     .await
 }

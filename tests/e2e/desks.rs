@@ -46,6 +46,46 @@ async fn shares_split_visitors_as_the_published_vectors_say() -> Result<()> {
 }
 
 #[tokio::test]
+async fn operators_are_told_who_would_serve_a_visitor_and_who_does() -> Result<()> {
+    let stage = Stage::with(|config| {
+        config.with_desk(
+            "support",
+            "routes = [{ provider = \"jiaxin\", when = { profile = { level = \"vip\" } } }, { provider = \"zhichi\" }]",
+        )
+    })
+    .await?;
+    let visitor = stage.visitor();
+    let explain = async |profile: Value| {
+        let question = json!({ "visitor": visitor.id, "profile": profile });
+        stage
+            .gateway
+            .admin_post("/admin/v1/desks/support/route", &question)
+            .await
+    };
+    let before = explain(json!({})).await?;
+    assert_eq!(before["chosen"]["provider"], "zhichi");
+    assert_eq!(before["steps"][0]["reason"], "the app sent no field level");
+    assert_eq!(before["pinned"], Value::Null);
+    assert_eq!(
+        explain(json!({ "level": "vip" })).await?["chosen"]["provider"],
+        "jiaxin"
+    );
+
+    let session = visitor
+        .open_and_wait(&json!({ "desk": "support", "visitor": { "level": "vip" } }))
+        .await?;
+    assert_eq!(session["provider"], "jiaxin");
+    // Without the field the routes say otherwise now; the session stays.
+    let after = explain(json!({})).await?;
+    assert_eq!(after["chosen"]["provider"], "zhichi");
+    assert_eq!(after["pinned"]["session"], session["id"]);
+    assert_eq!(after["pinned"]["provider"], "jiaxin");
+    let again = visitor.open_and_wait(&json!({ "desk": "support" })).await?;
+    assert_eq!(again["id"], session["id"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn rules_about_the_app_choose_the_vendor() -> Result<()> {
     let stage = Stage::with(|config| {
         let only = |when: &str| {

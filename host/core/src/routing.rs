@@ -7,21 +7,28 @@
 //! the same desk with the same routes and the same availability is answered the
 //! same, on every node and after every restart.
 
+mod calendar;
+mod conditions;
 mod version;
 
-use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
+use kefu_plugin_api::{
+    event::Visitor,
+    ids::{AppId, DeskId, ProviderId},
+    time::Timestamp,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Desk, Route, Weight};
 
+pub use calendar::{Calendar, DAYS, Hours};
 pub use version::VersionRule;
 
 /// How many buckets visitors are sorted into: hundredths of a percent.
 pub const BUCKETS: u32 = 10_000;
 
 /// What is known of a visitor who opens a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RouteRequest<'a> {
     /// The visitor, as the app names its user.
     pub visitor: &'a str,
@@ -33,6 +40,10 @@ pub struct RouteRequest<'a> {
     pub channel: Option<&'a str>,
     /// The group asked for, by the desk's name for it.
     pub group: Option<&'a str>,
+    /// What the app tells of its user.
+    pub profile: Option<&'a Visitor>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Whether a provider takes new sessions at the moment.
@@ -220,7 +231,7 @@ fn matching_routes<'a>(
 ) -> Vec<(usize, &'a Route)> {
     let mut matching = Vec::with_capacity(desk.routes.len());
     for (index, route) in desk.routes.iter().enumerate() {
-        match check_conditions(route, request) {
+        match conditions::check(&route.when, request) {
             Ok(()) => matching.push((index, route)),
             Err((condition, reason)) => {
                 let provider = route.provider.clone();
@@ -234,45 +245,6 @@ fn matching_routes<'a>(
         }
     }
     matching
-}
-
-fn check_conditions(
-    route: &Route,
-    request: &RouteRequest<'_>,
-) -> Result<(), (&'static str, String)> {
-    let when = &route.when;
-    if let Some(rule) = &when.app_version {
-        rule.check(request.app_version)
-            .map_err(|reason| ("app_version", reason))?;
-    }
-    check_listed(
-        "platform",
-        &when.platform,
-        request.platform,
-        str::eq_ignore_ascii_case,
-    )?;
-    check_listed("channel", &when.channel, request.channel, |one, other| {
-        one == other
-    })
-}
-
-fn check_listed(
-    condition: &'static str,
-    listed: &[String],
-    given: Option<&str>,
-    same: fn(&str, &str) -> bool,
-) -> Result<(), (&'static str, String)> {
-    if listed.is_empty() {
-        return Ok(());
-    }
-    match given {
-        Some(given) if listed.iter().any(|one| same(one, given)) => Ok(()),
-        Some(given) => Err((
-            condition,
-            format!("the {condition} {given:?} is none of {}", listed.join(", ")),
-        )),
-        None => Err((condition, format!("the app sent no {condition}"))),
-    }
 }
 
 /// The place in `matching` of the route that the bucket falls to.

@@ -292,11 +292,13 @@ fn the_shipped_files_show_the_defaults() {
         &Known,
     )
     .unwrap();
+    let calendars = shipped.main.calendars.clone();
     let apps = shipped.main.apps.clone();
     let desks = shipped.main.desks.clone();
     assert_eq!(
         shipped.main,
         Main {
+            calendars,
             apps,
             desks,
             ..minimal.settings

@@ -5,16 +5,19 @@
     reason = "a vector that cannot be read is a failed test"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kefu_core::{
     config::{Desk, Route, Weight, When},
     routing::{
-        Availability, BUCKETS, Decision, RouteRequest, Step, VersionRule, bucket, choose,
-        vendor_group,
+        Availability, BUCKETS, Calendar, Decision, Hours, RouteRequest, Step, VersionRule, bucket,
+        choose, vendor_group,
     },
 };
-use kefu_plugin_api::ids::ProviderId;
+use kefu_plugin_api::{event::Visitor, ids::ProviderId, time::Timestamp};
 use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
 use serde_json::json;
@@ -122,6 +125,91 @@ fn a_visitor_for_whom_no_condition_holds_finds_nobody_and_is_told_why() {
             "nobody"
         ]
     );
+}
+
+#[test]
+fn a_route_can_be_for_listed_visitors_for_groups_and_for_fields_of_the_profile() {
+    let mut profile = Visitor::default();
+    profile.fields.insert("level".into(), "vip".into());
+    profile.custom.insert("age".into(), json!(42));
+    profile.custom.insert("tags".into(), json!(["a"]));
+    let request = RouteRequest {
+        visitor: "v1",
+        group: Some("sales"),
+        profile: Some(&profile),
+        ..RouteRequest::default()
+    };
+    let field = |name: &str, values: &[&str]| When {
+        profile: BTreeMap::from([(
+            name.to_owned(),
+            values.iter().map(|it| (*it).to_owned()).collect(),
+        )]),
+        ..When::default()
+    };
+    let visitors = |ids: &[&str]| When {
+        visitors: ids.iter().map(|it| (*it).to_owned()).collect(),
+        ..When::default()
+    };
+    let group = |id: &str| When {
+        group: vec![id.into()],
+        ..When::default()
+    };
+    let cases = [
+        (visitors(&["v0", "v1"]), Ok(())),
+        (visitors(&["v0"]), Err("not one of the 1 visitors listed")),
+        (group("sales"), Ok(())),
+        (
+            group("repairs"),
+            Err("the group \"sales\" is none of repairs"),
+        ),
+        (field("level", &["gold", "vip"]), Ok(())),
+        (
+            field("level", &["gold"]),
+            Err("the field level is none of gold"),
+        ),
+        (field("age", &["42"]), Ok(())),
+        (field("tags", &["a"]), Err("the app sent no field tags")),
+        (field("city", &["北京"]), Err("the app sent no field city")),
+    ];
+    for (when, expected) in cases {
+        let mut desk = weighted(&[None]);
+        desk.routes[0].when = when;
+        let decision = choose(&desk, &request, &|_| Availability::Ready);
+        let said = match &decision.steps[0] {
+            Step::NotFor { reason, .. } => Err(reason.as_str()),
+            _ => Ok(()),
+        };
+        assert_eq!(said, expected);
+        assert_eq!(decision.chosen.is_some(), expected.is_ok());
+    }
+}
+
+#[test]
+fn a_route_can_be_for_the_hours_of_a_calendar_or_for_all_others() {
+    let calendar = Arc::new(Calendar {
+        name: "office".into(),
+        time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
+        week: std::array::from_fn(|_| vec![Hours::parse("09:00-18:00").unwrap()]),
+        days: BTreeMap::new(),
+    });
+    let mut desk = weighted(&[None, None]);
+    desk.routes[0].when.during = Some(Arc::clone(&calendar));
+    desk.routes[1].when.outside = Some(calendar);
+    for (at, expected) in [
+        ("2026-11-23T08:59:59+08:00", "p1"),
+        ("2026-11-23T09:00:00+08:00", "p0"),
+        ("2026-11-23T17:59:59+08:00", "p0"),
+        ("2026-11-23T18:00:00+08:00", "p1"),
+    ] {
+        let request = RouteRequest {
+            visitor: "v",
+            at: Timestamp::parse(at).unwrap(),
+            ..RouteRequest::default()
+        };
+        let decision = choose(&desk, &request, &|_| Availability::Ready);
+        assert_eq!(decision.chosen.unwrap().provider.as_str(), expected, "{at}");
+        assert_eq!(decision.order.len(), 1, "{at}");
+    }
 }
 
 #[test]
@@ -329,7 +417,7 @@ impl DecisionRow {
             platform: self.client.platform.as_deref(),
             app_version: self.client.app_version.as_deref(),
             channel: self.client.channel.as_deref(),
-            group: None,
+            ..RouteRequest::default()
         }
     }
 }
@@ -368,6 +456,7 @@ fn route(row: &RouteRow) -> Route {
                 .map(|rule| VersionRule::parse(rule).unwrap()),
             platform: row.when.platform.clone(),
             channel: row.when.channel.clone(),
+            ..When::default()
         },
         weight: row
             .weight

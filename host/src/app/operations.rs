@@ -8,11 +8,12 @@ use std::{future::ready, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kefu_core::{
-    config::Config,
+    config::{Config, Desk},
     outbox::{DeadLetter, Letter},
     problem::{Problem, Slug},
+    routing::RouteRequest,
 };
-use kefu_plugin_api::ids::ProviderId;
+use kefu_plugin_api::ids::{DeskId, ProviderId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,7 +22,8 @@ use crate::{
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     push::Pushes,
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
-    session::{Engine, engine::replaying::no_letter},
+    route,
+    session::{Engine, VisitorKey, engine::replaying::no_letter},
     store::{Again, Store},
     telemetry::Standing,
 };
@@ -136,6 +138,22 @@ impl Operations for Overview {
         })
     }
 
+    fn explain(&self, desk: &DeskId, request: &RouteRequest<'_>) -> Result<Value, Problem> {
+        let config = self.config.load();
+        let known = config
+            .desk(desk.as_str())
+            .ok_or_else(|| route::no_desk(desk))?;
+        let decision = route::choose(known, request, &self.registry)?;
+        let mut answer = json!(decision);
+        answer["desk"] = json!(desk);
+        answer["visitor"] = json!(request.visitor);
+        answer["at"] = json!(request.at);
+        if let Some(pinned) = self.pinned(known, request.visitor)? {
+            answer["pinned"] = pinned;
+        }
+        Ok(answer)
+    }
+
     fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {
         let letters = self.store.dead_letters(limit).map_err(|error| {
             let detail = format!("cannot read the dead letters: {error}");
@@ -155,6 +173,26 @@ impl Overview {
         self.registry.slot(provider).ok_or_else(|| {
             Problem::new(Slug::NotFound, format!("there is no provider `{provider}`"))
         })
+    }
+
+    /// The session that this visitor has open at the desk.
+    fn pinned(&self, desk: &Desk, visitor: &str) -> Result<Option<Value>, Problem> {
+        let who = VisitorKey {
+            app: desk.app.clone(),
+            visitor: visitor.to_owned(),
+        };
+        let unread = |error| {
+            let detail = format!("cannot read the visitor's sessions: {error}");
+            Problem::new(Slug::StorageUnavailable, detail)
+        };
+        let open = self.store.open_session(&who, &desk.id).map_err(unread)?;
+        let Some(session) = open else {
+            return Ok(None);
+        };
+        let record = self.store.record(&session).map_err(unread)?;
+        Ok(record.map(|record| {
+            json!({"session": record.id, "provider": record.provider, "state": record.state})
+        }))
     }
 
     fn report(&self, status: ProviderStatus) -> ProviderReport {

@@ -1,11 +1,12 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
-//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`.
+//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `route explain`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
 //! the exit code is 0 only if what was asked for holds now.
 
 mod client;
+mod explain;
 mod print;
 
 use std::{
@@ -71,6 +72,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DeadLetters,
     },
+    /// Ask a running gateway about its routes.
+    #[command(subcommand)]
+    Route(Route),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -90,6 +94,17 @@ pub(super) enum DeadLetters {
         /// Which, as `list` shows them.
         #[arg(required = true, value_name = "ID")]
         letters: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Route {
+    /// Tell which provider a visitor would get at a desk, and why.
+    Explain {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        question: Box<explain::Question>,
     },
 }
 
@@ -150,6 +165,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             DeadLetters::Replay { gateway, letters } => gateway.replay(&letters),
         },
+        Command::Route(Route::Explain { gateway, question }) => {
+            let answer = gateway.client()?.post(&question.path(), &question.body())?;
+            gateway.show(&answer, explain::print)
+        }
     }
 }
 

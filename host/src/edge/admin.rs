@@ -8,6 +8,7 @@
 //! connection from this machine; everything else takes the token, which is
 //! looked at before the body is read.
 
+mod explain;
 mod health;
 mod lists;
 mod openapi;
@@ -171,7 +172,7 @@ impl Inner {
     /// Reads the body and does the work where it may wait for disks and
     /// adapters. Work that was begun is ended, even if whoever asked goes away.
     async fn respond(self: Arc<Self>, mut asked: Asked, body: Incoming) -> Response<Body> {
-        if asked.call.is_command() {
+        if asked.call.has_body() {
             asked.body = match body::read_whole(body, MAX_BODY).await {
                 Ok(body) => body,
                 Err(problem) => return respond::problem(&problem),
@@ -209,6 +210,7 @@ impl Inner {
             Call::Plugins => lists::plugins(self),
             Call::Desks => Ok(lists::desks(self)),
             Call::Sources => Ok(lists::sources(self)),
+            Call::Explain => explain::route(self, asked),
             Call::DeadLetters => lists::dead_letters(self, asked),
             Call::Replay => return later(lists::replay(self, asked)),
             Call::Pushes => Ok(lists::pushes(self)),

@@ -8,8 +8,8 @@
 
 use std::{future::Future, pin::Pin};
 
-use kefu_core::problem::Problem;
-use kefu_plugin_api::ids::ProviderId;
+use kefu_core::{problem::Problem, routing::RouteRequest};
+use kefu_plugin_api::ids::{DeskId, ProviderId};
 use serde_json::Value;
 
 use crate::telemetry::Standing;
@@ -74,6 +74,13 @@ pub trait Operations: Send + Sync {
     /// was; to a problem if there is no such letter (`not-found`) or something is
     /// in the way, and then the letter stays.
     fn replay(&self, letter: &str) -> Commanded;
+
+    /// Which provider this visitor would get at a desk, and why: the decision,
+    /// with `pinned` where a session is open already, which stays where it is.
+    ///
+    /// # Errors
+    /// `not-found` without such a desk; a group that it does not have.
+    fn explain(&self, desk: &DeskId, request: &RouteRequest<'_>) -> Result<Value, Problem>;
 
     /// What was given up and kept for people, newest first, at most so many.
     ///

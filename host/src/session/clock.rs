@@ -1,16 +1,6 @@
 //! The one place where sessions get time and randomness from.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use kefu_plugin_api::time::Timestamp;
-
-/// Now, by the wall clock.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
+pub(super) use crate::clock::now;
 
 /// A random number for one turn.
 pub(super) fn seed() -> u64 {

@@ -6,14 +6,18 @@
 //! group a route translates is a group of its desk. A route may name a provider
 //! that is not there yet.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use kefu_plugin_api::{
     Secret,
     ids::{AppId, DeskId, ProviderId},
 };
 
-use crate::routing::VersionRule;
+use crate::routing::{Calendar, VersionRule};
 
 /// `[apps.<key>]`: a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +139,16 @@ pub struct When {
     pub platform: Vec<String>,
     /// One of these channels, exactly. Empty: any.
     pub channel: Vec<String>,
+    /// One of these of the desk's groups is asked for. Empty: any, or none.
+    pub group: Vec<String>,
+    /// One of these visitors, by the app's ids. Empty: any.
+    pub visitors: BTreeSet<String>,
+    /// Fields of the visitor's profile, each with the values that will do.
+    pub profile: BTreeMap<String, Vec<String>>,
+    /// Within the hours of this calendar.
+    pub during: Option<Arc<Calendar>>,
+    /// Outside the hours of this calendar.
+    pub outside: Option<Arc<Calendar>>,
 }
 
 impl When {

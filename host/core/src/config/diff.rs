@@ -99,6 +99,7 @@ fn main(old: &Main, new: &Main) -> BTreeSet<&'static str> {
         media: _,
         limits: _,
         log: _,
+        calendars: _,
         apps: _,
         desks: _,
     } = old;
@@ -124,6 +125,7 @@ fn main(old: &Main, new: &Main) -> BTreeSet<&'static str> {
         url => "store.url",
         session_cache => "store.session_cache",
     });
+    let calendars = (old.calendars != new.calendars).then_some("calendars");
     let log = differing!(&old.log, &new.log, Log {
         level => "log.level",
         format => "log.format",
@@ -135,6 +137,7 @@ fn main(old: &Main, new: &Main) -> BTreeSet<&'static str> {
         .chain(plugins(&old.plugins, &new.plugins))
         .chain(media(&old.media, &new.media))
         .chain(limits(&old.limits, &new.limits))
+        .chain(calendars)
         .chain(log)
         .collect()
 }

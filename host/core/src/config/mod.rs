@@ -39,9 +39,11 @@ mod raw;
 mod settings;
 mod units;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
+
+use crate::routing::Calendar;
 
 pub use address::{AddressRange, AllowedHost};
 pub use assemble::{CheckedFile, assemble};
@@ -103,6 +105,8 @@ pub struct Main {
     pub limits: Limits,
     /// What is logged, and how.
     pub log: Log,
+    /// Opening hours by their name.
+    pub calendars: BTreeMap<String, Arc<Calendar>>,
     /// The tenants by their key.
     pub apps: BTreeMap<AppId, App>,
     /// The service entrances by their id.

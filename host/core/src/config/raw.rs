@@ -23,6 +23,7 @@ pub(super) struct Main {
     pub(super) media: Media,
     pub(super) limits: Limits,
     pub(super) log: Log,
+    pub(super) calendars: BTreeMap<String, Calendar>,
     pub(super) apps: BTreeMap<String, App>,
     pub(super) desks: BTreeMap<String, Desk>,
 }
@@ -196,6 +197,20 @@ pub(super) struct When {
     pub(super) app_version: Option<String>,
     pub(super) platform: Option<OneOrMany>,
     pub(super) channel: Option<OneOrMany>,
+    pub(super) group: Option<OneOrMany>,
+    pub(super) visitors: Option<OneOrMany>,
+    pub(super) profile: BTreeMap<String, OneOrMany>,
+    pub(super) during: Option<String>,
+    pub(super) outside: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Calendar {
+    pub(super) time_zone: Option<String>,
+    pub(super) hours: BTreeMap<String, OneOrMany>,
+    pub(super) closed: Option<OneOrMany>,
+    pub(super) open: BTreeMap<String, OneOrMany>,
 }
 
 /// A file of `providers/`.

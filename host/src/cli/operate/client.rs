@@ -121,6 +121,12 @@ pub(super) fn replay(letter: &str) -> String {
     format!("/admin/v1/dead-letters/{letter}/replay")
 }
 
+/// The path of what is asked about a desk.
+pub(super) fn desk(id: &str, question: &str) -> String {
+    let id = utf8_percent_encode(id, SEGMENT);
+    format!("/admin/v1/desks/{id}{question}")
+}
+
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 /// A gateway answers earlier, with 202, once a command takes too long.

@@ -93,9 +93,25 @@ fn conditions(when: &When) -> Value {
     if let Some(versions) = &when.app_version {
         all.insert("app_version".into(), versions.to_string().into());
     }
-    for (key, list) in [("platform", &when.platform), ("channel", &when.channel)] {
+    let lists = [
+        ("platform", &when.platform),
+        ("channel", &when.channel),
+        ("group", &when.group),
+    ];
+    for (key, list) in lists {
         if !list.is_empty() {
             all.insert(key.into(), json!(list));
+        }
+    }
+    if !when.visitors.is_empty() {
+        all.insert("visitors".into(), json!(when.visitors));
+    }
+    if !when.profile.is_empty() {
+        all.insert("profile".into(), json!(when.profile));
+    }
+    for (key, calendar) in [("during", &when.during), ("outside", &when.outside)] {
+        if let Some(calendar) = calendar {
+            all.insert(key.into(), json!(calendar.name));
         }
     }
     all.into()

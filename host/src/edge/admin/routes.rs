@@ -27,14 +27,15 @@ pub(super) enum Call {
     Plugins,
     Desks,
     Sources,
+    Explain,
     DeadLetters,
     Replay,
     Pushes,
 }
 
 impl Call {
-    /// Whether it changes something, and may therefore carry a body.
-    pub(super) fn is_command(self) -> bool {
+    /// Whether it is asked with a body.
+    pub(super) fn has_body(self) -> bool {
         matches!(
             self,
             Self::ReloadProvider
@@ -43,6 +44,7 @@ impl Call {
                 | Self::Resume
                 | Self::Reload
                 | Self::Replay
+                | Self::Explain
         )
     }
 
@@ -90,6 +92,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/plugins", Call::Plugins, Door::Token),
     route("GET", "/admin/v1/desks", Call::Desks, Door::Token),
     route("GET", "/admin/v1/sources", Call::Sources, Door::Token),
+    route("POST", "/admin/v1/desks/{desk}/route", Call::Explain, Door::Token),
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
     route("POST", "/admin/v1/dead-letters/{letter}/replay", Call::Replay, Door::Token),
     route("GET", "/admin/v1/pushes", Call::Pushes, Door::Token),

@@ -18,7 +18,7 @@ use kefu_plugin_api::{
 
 use super::Engine;
 use crate::{
-    plugin,
+    route,
     session::{
         OpenRequest, Opened, VisitorKey, clock,
         hub::Subscription,
@@ -166,38 +166,23 @@ impl Engine {
         let desk = config
             .desk(request.desk.as_str())
             .filter(|desk| desk.app == request.who.app)
-            .ok_or_else(|| {
-                Problem::new(
-                    Slug::NotFound,
-                    format!("there is no desk `{}`", request.desk),
-                )
-            })?;
-        if let Some(group) = &request.group
-            && !desk.groups.is_empty()
-            && !desk.groups.iter().any(|known| known.id == *group)
-        {
-            return Err(Problem::invalid(
-                "/group",
-                format!("`{group}` is not a group of this desk"),
-            ));
-        }
-        let available =
-            |provider: &ProviderId| availability(self.0.registry.availability(provider));
-        let decision = routing::choose(
-            desk,
-            &RouteRequest {
-                visitor: &request.who.visitor,
-                platform: request.client.platform.as_deref(),
-                app_version: request.client.app_version.as_deref(),
-                channel: request.client.channel.as_deref(),
-                group: request.group.as_deref(),
-            },
-            &available,
-        );
+            .ok_or_else(|| route::no_desk(&request.desk))?;
+        let question = RouteRequest {
+            visitor: &request.who.visitor,
+            platform: request.client.platform.as_deref(),
+            app_version: request.client.app_version.as_deref(),
+            channel: request.client.channel.as_deref(),
+            group: request.group.as_deref(),
+            profile: Some(&request.visitor),
+            at: clock::now(),
+        };
+        let decision = route::choose(desk, &question, &self.0.registry)?;
         let order: Vec<_> = decision
             .order
             .into_iter()
-            .filter(|choice| available(&choice.provider) == Availability::Ready)
+            .filter(|choice| {
+                route::availability(&self.0.registry, &choice.provider) == Availability::Ready
+            })
             .map(|choice| Fallback {
                 provider: choice.provider,
                 group: choice.group.map(Into::into),
@@ -263,19 +248,6 @@ impl Engine {
                 return self.session(&who, &record.id).await;
             }
         }
-    }
-}
-
-fn availability(of: Option<plugin::Availability>) -> Availability {
-    match of {
-        Some(plugin::Availability::Active) => Availability::Ready,
-        Some(plugin::Availability::Paused) => Availability::Paused,
-        Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
-        Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
-            Availability::Failing
-        }
-        Some(plugin::Availability::Draining { .. }) => Availability::Draining,
-        Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
     }
 }
 

@@ -9,26 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
 
-use super::Checker;
-use crate::{
-    config::{
-        App, Desk, Group, Route, Weight, When,
-        locate::child,
-        raw::{self, OneOrMany},
-    },
-    routing::VersionRule,
-};
+use super::{Checker, calendars::Calendars, when};
+use crate::config::{App, Desk, Group, Route, Weight, locate::child, raw};
 
 pub(super) fn check(
     checker: &mut Checker,
     raw: BTreeMap<String, raw::Desk>,
     apps: &BTreeMap<AppId, App>,
+    calendars: &Calendars,
 ) -> BTreeMap<DeskId, Desk> {
     raw.into_iter()
         .map(|(name, raw)| {
             let key = child("desks", &name);
             checker.id(&key, &name, false);
-            (DeskId::new(&name), desk(checker, &key, &name, raw, apps))
+            (
+                DeskId::new(&name),
+                desk(checker, &key, &name, raw, (apps, calendars)),
+            )
         })
         .collect()
 }
@@ -38,7 +35,7 @@ fn desk(
     key: &str,
     name: &str,
     raw: raw::Desk,
-    apps: &BTreeMap<AppId, App>,
+    (apps, calendars): (&BTreeMap<AppId, App>, &Calendars),
 ) -> Desk {
     let app_key = format!("{key}.app");
     let app = checker.required(&app_key, raw.app, "name the app whose visitors come here");
@@ -54,7 +51,10 @@ fn desk(
         .routes
         .into_iter()
         .enumerate()
-        .map(|(index, raw)| route(checker, &format!("{key}.routes[{index}]"), raw, &groups))
+        .map(|(index, raw)| {
+            let key = format!("{key}.routes[{index}]");
+            route(checker, &key, raw, &groups, calendars)
+        })
         .collect();
     check_shares(checker, key, &routes);
     let title = raw.title.unwrap_or_else(|| name.to_owned());
@@ -85,7 +85,13 @@ fn groups(checker: &mut Checker, key: &str, raw: Vec<raw::Group>) -> Vec<Group> 
         .collect()
 }
 
-fn route(checker: &mut Checker, key: &str, raw: raw::Route, groups: &[Group]) -> Route {
+fn route(
+    checker: &mut Checker,
+    key: &str,
+    raw: raw::Route,
+    groups: &[Group],
+    calendars: &Calendars,
+) -> Route {
     let provider = checker.required(
         &format!("{key}.provider"),
         raw.provider,
@@ -102,45 +108,12 @@ fn route(checker: &mut Checker, key: &str, raw: raw::Route, groups: &[Group]) ->
     }
     Route {
         provider: ProviderId::new(provider),
-        when: when(checker, &format!("{key}.when"), raw.when),
+        when: when::check(checker, &format!("{key}.when"), raw.when, groups, calendars),
         weight: raw
             .weight
             .map(|percent| weight(checker, &format!("{key}.weight"), percent)),
         group: raw.group,
         groups: raw.groups,
-    }
-}
-
-fn when(checker: &mut Checker, key: &str, raw: raw::When) -> When {
-    let version_key = format!("{key}.app_version");
-    let app_version = raw.app_version.and_then(|text| {
-        let right = "use >=, >, <=, < or = and a dotted number, several with commas, such as \">=2.8.16, <3\"";
-        VersionRule::parse(&text).map_err(|problem| checker.error(&version_key, problem, right)).ok()
-    });
-    let mut texts = |name: &str, raw: Option<OneOrMany>| {
-        let Some(raw) = raw else { return vec![] };
-        let key = format!("{key}.{name}");
-        if raw.texts.is_empty() {
-            checker.error(
-                &key,
-                "is an empty list, so the route would serve nobody",
-                "name at least one, or remove the key",
-            );
-        }
-        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        checker.parsed(
-            &key,
-            raw.texts,
-            raw.is_list,
-            filled,
-            "is empty",
-            "name a value, or remove the key",
-        )
-    };
-    When {
-        app_version,
-        platform: texts("platform", raw.platform),
-        channel: texts("channel", raw.channel),
     }
 }
 

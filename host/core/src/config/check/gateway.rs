@@ -4,7 +4,7 @@
 //! what protects the gateway must be chosen. Invariant: `config/kefu.toml`
 //! shows exactly these defaults.
 
-use super::{Checker, apps, desks, media};
+use super::{Checker, apps, calendars, desks, media};
 use crate::config::{
     AddressRange, Admin, Limits, Log, LogFormat, LogLevel, Main, Plugins, Rollback, Server,
     ServerLimits, Store, StoreUrl, Trust, address::parse_base_url, raw,
@@ -13,7 +13,8 @@ use crate::config::{
 pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
     let store = store(checker, raw.store);
     let apps = apps::check(checker, raw.apps);
-    let desks = desks::check(checker, raw.desks, &apps);
+    let calendars = calendars::check(checker, raw.calendars);
+    let desks = desks::check(checker, raw.desks, &apps, &calendars);
     Main {
         server: server(checker, raw.server),
         admin: admin(checker, raw.admin),
@@ -22,6 +23,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
         limits: limits(checker, raw.limits),
         log: log(checker, raw.log),
         store,
+        calendars,
         apps,
         desks,
     }

@@ -7,6 +7,7 @@
 //! caller gets its errors and no settings.
 
 mod apps;
+mod calendars;
 mod desks;
 mod emoji;
 mod gateway;
@@ -14,6 +15,7 @@ mod media;
 mod provider;
 mod shape;
 mod values;
+mod when;
 
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use kefu_plugin_api::time::Timestamp;
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::*;
@@ -49,6 +50,52 @@ async fn pausing_and_resuming_answer_with_the_provider_as_it_stands() {
             .await;
         assert_eq!((status, &answer["state"]), (200, &json!(state)));
         assert_eq!(answer["id"], "zhichi");
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_explained_for_the_visitor_that_is_described() {
+    let server = start(State::default()).await;
+    let question = json!({
+        "visitor": "user-17",
+        "group": "presales",
+        "client": {"platform": "ios", "app_version": "2.8.16", "channel": "10001"},
+        "profile": {"level": "vip", "age": 42},
+        "at": "2026-10-01T09:30:00+08:00",
+    });
+    let (status, answer) = server
+        .post("desks/support/route", &question.to_string())
+        .await;
+    assert_eq!((status, &answer["visitor"]), (200, &json!("user-17")));
+    assert_eq!(answer["profile"], json!([{"level": "vip"}, {"age": 42}]));
+    let heard = server.heard().concat();
+    for part in [
+        "explain support",
+        "Some(\"ios\")",
+        "Some(\"2.8.16\")",
+        "Some(\"10001\")",
+        "Some(\"presales\")",
+        &format!("{:?}", Timestamp::parse("2026-10-01T01:30:00Z").unwrap()),
+    ] {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_about_a_route_that_cannot_be_read_says_what_is_wrong() {
+    let server = start(State::default()).await;
+    for (body, part) in [
+        ("{}", "visitor"),
+        (r#"{"visitor": ""}"#, "/visitor"),
+        (r#"{"visitor": 17}"#, "/visitor"),
+        (r#"{"visitor": "v", "at": "tomorrow"}"#, "2026-10-01T09:30"),
+        (r#"{"visitor": "v", "client": "ios"}"#, "/client"),
+        ("nonsense", "JSON"),
+    ] {
+        let (status, answer) = server.post("desks/support/route", body).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(answer.to_string().contains(part), "{body}: {answer}");
+        assert!(server.heard().is_empty(), "{body}");
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use kefu_core::config::{NoLookup, assemble, check_main};
-use kefu_plugin_api::ids::ProviderId;
+use kefu_core::routing::RouteRequest;
+use kefu_plugin_api::ids::{DeskId, ProviderId};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -121,6 +122,12 @@ impl Operations for State {
 
     fn replay(&self, letter: &str) -> Commanded {
         self.command(format!("replay {letter}"))
+    }
+
+    fn explain(&self, desk: &DeskId, request: &RouteRequest<'_>) -> Result<Value, Problem> {
+        let profile = request.profile.map(|it| (&it.fields, &it.custom));
+        self.hear(format!("explain {desk} {request:?}"));
+        Ok(json!({"desk": desk, "visitor": request.visitor, "profile": json!(profile)}))
     }
 
     fn dead_letters(&self, limit: usize) -> Result<Vec<Value>, Problem> {

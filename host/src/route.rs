@@ -1,0 +1,57 @@
+//! Which provider a visitor gets, now.
+//!
+//! Owns the join of what the configuration says, the moment, and which
+//! providers take sessions; the choice itself is the core's. Deliberately opens
+//! nothing. Invariant: what is explained to operators and what happens to
+//! visitors comes from the same call.
+
+use kefu_core::{
+    config::Desk,
+    problem::{Problem, Slug},
+    routing::{self, Availability, Decision, RouteRequest},
+};
+use kefu_plugin_api::ids::{DeskId, ProviderId};
+
+use crate::plugin::{self, Registry};
+
+/// Chooses for a visitor at a desk.
+///
+/// # Errors
+/// A group that is none of the desk's.
+pub(crate) fn choose(
+    desk: &Desk,
+    request: &RouteRequest<'_>,
+    registry: &Registry,
+) -> Result<Decision, Problem> {
+    if let Some(group) = request.group
+        && !desk.groups.is_empty()
+        && !desk.groups.iter().any(|known| known.id == group)
+    {
+        return Err(Problem::invalid(
+            "/group",
+            format!("`{group}` is not a group of this desk"),
+        ));
+    }
+    Ok(routing::choose(desk, request, &|provider| {
+        availability(registry, provider)
+    }))
+}
+
+/// Whether a provider takes new sessions.
+pub(crate) fn availability(registry: &Registry, provider: &ProviderId) -> Availability {
+    match registry.availability(provider) {
+        Some(plugin::Availability::Active) => Availability::Ready,
+        Some(plugin::Availability::Paused) => Availability::Paused,
+        Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
+        Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
+            Availability::Failing
+        }
+        Some(plugin::Availability::Draining { .. }) => Availability::Draining,
+        Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
+    }
+}
+
+/// There is no such desk, or it is another app's.
+pub(crate) fn no_desk(desk: &DeskId) -> Problem {
+    Problem::new(Slug::NotFound, format!("there is no desk `{desk}`"))
+}

@@ -2,6 +2,7 @@
 //! and whoever is next where a vendor cannot be had.
 
 use anyhow::Result;
+use http::Method;
 use kefu_test_support::chat::Chat;
 use kefu_test_support::config::Config;
 use kefu_test_support::gateway::Gateway;
@@ -56,11 +57,10 @@ async fn operators_are_told_who_would_serve_a_visitor_and_who_does() -> Result<(
     .await?;
     let visitor = stage.visitor();
     let explain = async |profile: Value| {
-        let question = json!({ "visitor": visitor.id, "profile": profile });
-        stage
-            .gateway
-            .admin_post("/admin/v1/desks/support/route", &question)
-            .await
+        let question = json!({ "visitor": visitor.id(), "profile": profile });
+        let path = "/admin/v1/desks/support/route";
+        let asked = stage.gateway.admin_request(Method::POST, path);
+        asked.json(&question).send().await?.json()
     };
     let before = explain(json!({})).await?;
     assert_eq!(before["chosen"]["provider"], "zhichi");

@@ -17,7 +17,7 @@ use rustls::crypto::{SecureRandom, ring};
 use super::{
     Account, Shared,
     http::{Failure, parse_url},
-    now, stamp,
+    stamp,
     tokens::Token,
 };
 
@@ -170,7 +170,7 @@ pub(super) fn fill(
 ) -> Result<(), Failure> {
     let moment = stamp::Moment {
         account,
-        now: now(),
+        now: crate::clock::now(),
         nonce: OnceCell::new(),
         delivery_id,
         tokens,

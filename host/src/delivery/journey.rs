@@ -23,7 +23,7 @@ use tracing::{Instrument, Span, field};
 
 use super::{
     Account, Settled, Shared, Standing, Stopping, Tried, attempt::Try, gate::Gate, http::Failure,
-    lane::Queued, now, tokens::Token,
+    lane::Queued, tokens::Token,
 };
 
 /// Brings a call to its end.
@@ -250,7 +250,7 @@ impl Journey<'_> {
             repeatable: self.entry.call.repeatable,
             retry_unknown: self.retry_unknown(),
             attempts: self.attempts,
-            now: now(),
+            now: crate::clock::now(),
             deadline: self.entry.deadline_at,
             salt: self.salt,
         }
@@ -295,7 +295,7 @@ impl Journey<'_> {
 }
 
 fn until(at: Timestamp) -> Duration {
-    millis(at.since_ms(now()))
+    millis(at.since_ms(crate::clock::now()))
 }
 
 fn millis(ms: i64) -> Duration {

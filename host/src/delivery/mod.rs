@@ -44,7 +44,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use kefu_core::{
@@ -54,7 +54,6 @@ use kefu_core::{
 use kefu_plugin_api::{
     http::HttpRequest,
     ids::ProviderId,
-    time::Timestamp,
     wire::{HandleInput, HandleOutput},
 };
 use serde::Serialize;
@@ -388,11 +387,3 @@ impl Shared {
 /// The gateway stops: what has not begun is left for the next start.
 #[derive(Clone, Copy, Debug)]
 struct Stopping;
-
-/// The moment, by the wall clock.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}

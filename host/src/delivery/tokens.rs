@@ -30,7 +30,7 @@ use kefu_plugin_api::{
 use serde_json::Value;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
-use super::{Account, Shared, Timing, attempt, http::Failure, now, stamp};
+use super::{Account, Shared, Timing, attempt, http::Failure, stamp};
 
 /// Every token of the gateway.
 pub(super) struct Tokens {
@@ -297,7 +297,7 @@ pub(super) async fn ask(
         session: SessionView {
             scope: Scope::Provider,
             provider: provider.clone(),
-            now: now(),
+            now: crate::clock::now(),
             seed: u64::from_be_bytes(attempt::random()),
             callback_url: format!("{}/v1/callbacks/{provider}", shared.parts.public_url),
             ..SessionView::default()

@@ -16,7 +16,7 @@ use kefu_core::{
     config::Config,
     problem::{Problem, Slug},
 };
-use kefu_plugin_api::{http::Callback, ids::ProviderId, time::Timestamp};
+use kefu_plugin_api::{http::Callback, ids::ProviderId};
 
 use super::{
     body::{self, Body},
@@ -45,7 +45,7 @@ pub(crate) async fn answer(
         headers: plain(&head.headers),
         body: body.to_vec(),
         peer: Some(peer::client(&config.main.server, peer, &head.headers).into()),
-        received_at: now(),
+        received_at: crate::clock::now(),
     };
     let provider = ProviderId::new(provider);
     let engine = edge.parts.engine.clone();
@@ -126,14 +126,6 @@ fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
             (name.as_str().to_owned(), value)
         })
         .collect()
-}
-
-/// Now, in milliseconds.
-pub(crate) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 const MAX_BODY: u64 = 1024 * 1024;

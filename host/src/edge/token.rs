@@ -17,7 +17,6 @@ use subtle::ConstantTimeEq;
 use super::{
     auth,
     body::{self, Body},
-    callback::now,
     origin,
     public::{Answered, Ask},
     query, respond,
@@ -33,7 +32,7 @@ pub(crate) async fn answer<'a>(ask: &Ask<'a>, body: Incoming) -> Answered<'a> {
     let headers = &ask.head.headers;
     let app = header(headers, "app-key")
         .and_then(|key| ask.config.main.apps.get(&AppId::new(key)))
-        .filter(|app| is_signed(app, headers, now().unix_ms()));
+        .filter(|app| is_signed(app, headers, crate::clock::now().unix_ms()));
     let Some(app) = app else {
         return Answered::unowned(Ok(refused(
             StatusCode::UNAUTHORIZED,

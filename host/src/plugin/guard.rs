@@ -24,7 +24,7 @@ use kefu_plugin_api::{
 };
 use serde::Serialize;
 
-use super::{Fault, FaultKind, Generation, LastError, Slot, Unfit, status};
+use super::{Fault, FaultKind, Generation, LastError, Slot, Unfit};
 
 /// How many faults are put up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Health {
         let mut record = self.record();
         *record.faults.entry(fault.kind).or_default() += 1;
         record.last_error = Some(LastError {
-            at: status::now(),
+            at: crate::clock::now(),
             text: fault.to_string(),
         });
     }

@@ -335,7 +335,8 @@ impl Slot {
 
     /// Remembers what was refused.
     pub(super) fn note(&self, error: &BringUpError) {
-        self.health.note_error(status::now(), error.to_string());
+        self.health
+            .note_error(crate::clock::now(), error.to_string());
     }
 
     /// The contents that it serves from or could go back to.

@@ -104,11 +104,6 @@ pub struct LastError {
     pub text: String,
 }
 
-/// The moment, as operators read it.
-pub(super) fn now() -> Timestamp {
-    at(Instant::now())
-}
-
 /// A moment soon, as operators read it.
 pub(super) fn at(moment: Instant) -> Timestamp {
     let ahead = moment.saturating_duration_since(Instant::now());

@@ -23,7 +23,7 @@ use kefu_plugin_api::ids::ProviderId;
 use self::files::Tried;
 use super::{
     plan::{Action, Plan, plan},
-    report::{self, Cause, Fate, History, OfProvider, Outcome, Report, Why},
+    report::{Cause, Fate, History, OfProvider, Outcome, Report, Why},
     settle::Settled,
     target::{FailureKind, Target},
 };
@@ -286,7 +286,7 @@ impl Applier {
 
     /// Writes a reload down: history, numbers, log.
     fn finish(&self, report: &mut Report, began: Instant, since: Option<Instant>) {
-        report.at = report::now();
+        report.at = crate::clock::now();
         report.took_ms = millis(began.elapsed());
         let live = matches!(report.outcome, Outcome::Applied | Outcome::Partly)
             && !(report.changes.is_empty() && report.providers.is_empty());
@@ -312,7 +312,7 @@ impl Applier {
 fn begin(cause: &Cause) -> Report {
     Report {
         id: None,
-        at: report::now(),
+        at: crate::clock::now(),
         cause: cause.clone(),
         why: None,
         outcome: Outcome::Unchanged,

@@ -8,7 +8,6 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use kefu_core::config::ConfigError;
@@ -234,13 +233,6 @@ impl fmt::Debug for History {
     }
 }
 
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
 /// Reports that are kept.
 const MOST: usize = 200;
 
@@ -268,7 +260,7 @@ mod tests {
     fn report(outcome: Outcome) -> Report {
         Report {
             id: None,
-            at: now(),
+            at: crate::clock::now(),
             cause: Cause::Files,
             why: None,
             outcome,

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::{Visit, one_session};
 use crate::{
-    edge::{auth::unix_now, body::Body, callback::now, query, respond},
+    clock::now,
+    edge::{auth::unix_now, body::Body, query, respond},
     media::Media,
     session::{StoredEvent, VisitorKey},
 };

@@ -206,7 +206,7 @@ async fn a_visitor_whom_no_vendor_takes_is_told_so() -> Result<()> {
     stage.simulators.fault(Vendor::Jiaxin, &refuses).await?;
     let waiting = stage.visitor();
     let request = waiting
-        .request(http::Method::POST, "/v1/sessions")
+        .request(Method::POST, "/v1/sessions")
         .header("prefer", "wait=20");
     let refused = request.json(&json!({ "desk": "alone" })).send().await?;
     refused.expect_problem(503, "no-provider-available")?;
@@ -253,7 +253,7 @@ async fn the_next_vendor_serves_while_the_plug_in_of_the_first_is_missing() -> R
         .try_open(&json!({ "desk": "jiaxin" }))
         .await?
         .expect_problem(503, "no-provider-available")?;
-    let shown = |desk: &'static str| visitor.request(http::Method::GET, desk).send();
+    let shown = |desk: &'static str| visitor.request(Method::GET, desk).send();
     assert_eq!(
         shown("/v1/desks/support").await?.expect(200)?.json()?["open"],
         true
@@ -276,7 +276,7 @@ async fn a_desk_says_what_it_is_before_a_session_opens() -> Result<()> {
     .await?;
     let desk = stage
         .visitor()
-        .request(http::Method::GET, "/v1/desks/zhichi")
+        .request(Method::GET, "/v1/desks/zhichi")
         .send()
         .await?
         .expect(200)?

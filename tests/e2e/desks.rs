@@ -80,8 +80,12 @@ async fn operators_are_told_who_would_serve_a_visitor_and_who_does() -> Result<(
     assert_eq!(after["chosen"]["provider"], "zhichi");
     assert_eq!(after["pinned"]["session"], session["id"]);
     assert_eq!(after["pinned"]["provider"], "jiaxin");
-    let again = visitor.open_and_wait(&json!({ "desk": "support" })).await?;
-    assert_eq!(again["id"], session["id"]);
+    let again = visitor
+        .request(Method::POST, "/v1/sessions")
+        .json(&json!({ "desk": "support" }))
+        .send()
+        .await?;
+    assert_eq!(again.json()?["id"], session["id"]);
     Ok(())
 }
 

@@ -21,7 +21,8 @@ use super::{
     lanes::{Key, Place},
 };
 use crate::{
-    delivery::{breaker::Admission, http::Failure, now},
+    clock::now,
+    delivery::{breaker::Admission, http::Failure},
     session::VisitorKey,
     store::{Store, StoreError},
 };

@@ -48,7 +48,8 @@ use tokio::{
 pub use attempt::EventLinks;
 
 use crate::{
-    delivery::{BreakerState, Timing, breaker::Breaker, http::Http, now},
+    clock::now,
+    delivery::{BreakerState, Timing, breaker::Breaker, http::Http},
     store::{PushLane, Store, StoreError},
     telemetry::Metrics,
 };

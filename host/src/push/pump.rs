@@ -18,7 +18,8 @@ use super::{
     lock,
 };
 use crate::{
-    delivery::{breaker::Admission, now},
+    clock::now,
+    delivery::breaker::Admission,
     store::{PushLane, StoreError},
 };
 

@@ -6,7 +6,7 @@
 //! ```ignore
 //! #[derive(Deserialize, JsonSchema)]
 //! #[schemars(extend("x-activation" = activation()))]
-//! struct Settings { … }
+//! struct Settings {}
 //! ```
 //!
 //! What a setting *is* (its type, whether it is a secret, its default, its

@@ -1,7 +1,7 @@
 //! An S3-compatible store that checks signatures, to keep media in.
 //!
 //! Owns the process, which is `s3_server.py` on the environment of
-//! [`python`](crate::python); what it does to the store on request is
+//! [`crate::python`]; what it does to the store on request is
 //! described there.
 
 use crate::http::Client;

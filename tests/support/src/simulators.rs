@@ -2,7 +2,7 @@
 //!
 //! Owns the process. What the simulators do, and what their control calls
 //! take, is theirs to say (`tests/simulators/README.md`); here is only the way
-//! to reach them, and the provider files that fit them ([`accounts`]). A vendor
+//! to reach them, and the provider files that fit them (`accounts`). A vendor
 //! that no provider is configured for costs nothing but its port.
 
 mod accounts;

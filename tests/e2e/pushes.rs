@@ -11,6 +11,7 @@ use kefu_test_support::stage::Stage;
 use kefu_test_support::{gateway, wait};
 use serde_json::{Value, json};
 
+mod guide;
 mod trouble;
 
 #[tokio::test]

@@ -52,6 +52,11 @@ pub(super) enum State {
     Tried,
     /// A replay behind its session's own lane.
     Behind,
+    /// It was forgotten while it was being tried, and ends with that.
+    Dropped,
+    /// As [`Dropped`](Self::Dropped), and there is something new since, from a
+    /// place of its own.
+    Renewed,
 }
 
 /// Every lane of every app.
@@ -91,11 +96,6 @@ impl Lanes {
         let is_new = !self.apps.contains_key(&lane.app);
         let app = self.apps.entry(lane.app.clone()).or_default();
         let key = Key::of(lane);
-        if let Some(place) = app.lanes.get_mut(&key) {
-            place.last = place.last.max(lane.last);
-            return is_new;
-        }
-        let key = Arc::new(key);
         let place = Place {
             after: lane.after,
             last: lane.last,
@@ -104,6 +104,18 @@ impl Lanes {
             since: lane.since,
             state: State::Waits,
         };
+        if let Some(known) = app.lanes.get_mut(&key) {
+            if known.state == State::Dropped {
+                *known = Place {
+                    state: State::Renewed,
+                    ..place
+                };
+            } else {
+                known.last = known.last.max(lane.last);
+            }
+            return is_new;
+        }
+        let key = Arc::new(key);
         app.waiting.insert((place.due, Arc::clone(&key)));
         app.lanes.insert(key, place);
         is_new
@@ -144,19 +156,10 @@ impl Lanes {
             return;
         };
         app.under_way = app.under_way.saturating_sub(1);
-        // Forgotten and new since: the new one has its own place.
-        let Some((key, mut place)) = app.lanes.remove_entry(key) else {
-            return;
-        };
-        if place.state == State::Tried {
-            place = Place {
-                last: place.last,
-                state: State::Waits,
-                ..now_at
-            };
-            app.waiting.insert((place.due, Arc::clone(&key)));
+        match app.lanes.get(key).map(|place| (place.state, place.last)) {
+            Some((State::Tried, last)) => app.wait_from(key, Place { last, ..now_at }),
+            _ => app.end(key),
         }
-        app.lanes.insert(key, place);
     }
 
     /// A lane that was tried has nothing left; replays behind it may go.
@@ -165,23 +168,7 @@ impl Lanes {
             return;
         };
         app.under_way = app.under_way.saturating_sub(1);
-        if app
-            .lanes
-            .get(key)
-            .is_some_and(|place| place.state == State::Tried)
-        {
-            app.lanes.remove(key);
-        }
-        let behind = app
-            .lanes
-            .range_mut(own(&key.session)..)
-            .take_while(|(other, _)| other.session == key.session);
-        for (key, place) in behind {
-            if place.state == State::Behind {
-                place.state = State::Waits;
-                app.waiting.insert((place.due, Arc::clone(key)));
-            }
-        }
+        app.end(key);
     }
 
     /// Forgets what waits for an app. Lanes that are being tried end by
@@ -189,7 +176,11 @@ impl Lanes {
     pub(super) fn forget(&mut self, app: &AppId) {
         if let Some(app) = self.apps.get_mut(app) {
             app.waiting.clear();
-            app.lanes.retain(|_, place| place.state == State::Tried);
+            app.lanes
+                .retain(|_, place| !matches!(place.state, State::Waits | State::Behind));
+            for place in app.lanes.values_mut() {
+                place.state = State::Dropped;
+            }
         }
     }
 
@@ -224,6 +215,42 @@ impl Lanes {
     /// Lanes that are being tried, of all apps.
     pub(super) fn under_way(&self) -> u32 {
         self.apps.values().map(|app| app.under_way).sum()
+    }
+}
+
+impl OfApp {
+    /// A lane waits, from this place on.
+    fn wait_from(&mut self, key: &Key, place: Place) {
+        let Some((key, _)) = self.lanes.remove_entry(key) else {
+            return;
+        };
+        let place = Place {
+            state: State::Waits,
+            ..place
+        };
+        self.waiting.insert((place.due, Arc::clone(&key)));
+        self.lanes.insert(key, place);
+    }
+
+    /// What was tried is over, and what came in its place may go.
+    fn end(&mut self, key: &Key) {
+        match self.lanes.get(key).copied() {
+            Some(place) if place.state == State::Renewed => self.wait_from(key, place),
+            Some(place) if matches!(place.state, State::Tried | State::Dropped) => {
+                self.lanes.remove(key);
+            }
+            _ => {}
+        }
+        let behind = self
+            .lanes
+            .range_mut(own(&key.session)..)
+            .take_while(|(other, _)| other.session == key.session);
+        for (key, place) in behind {
+            if place.state == State::Behind {
+                place.state = State::Waits;
+                self.waiting.insert((place.due, Arc::clone(key)));
+            }
+        }
     }
 }
 
@@ -332,6 +359,27 @@ mod tests {
         assert_eq!(lanes.next(&"demo".into(), 9), Next::Nothing);
         lanes.add(&lane("s", None, 7, 8, 0));
         assert_eq!(take(&mut lanes, 0).unwrap().1.after, 7);
+    }
+
+    #[test]
+    fn what_is_new_after_forgetting_keeps_its_place_although_a_try_is_under_way() {
+        let app = "demo".into();
+        for goes_on in [true, false] {
+            let mut lanes = Lanes::default();
+            lanes.add(&lane("s", None, 1, 4, 0));
+            let (_, place) = take(&mut lanes, 0).unwrap();
+            lanes.forget(&app);
+            lanes.add(&lane("s", None, 7, 8, 0));
+            lanes.add(&lane("s", None, 8, 9, 0));
+            assert!(take(&mut lanes, 0).is_none(), "one try at a time");
+            if goes_on {
+                lanes.put_back(&app, &key("s", None), place);
+            } else {
+                lanes.end(&app, &key("s", None));
+            }
+            let (_, new) = take(&mut lanes, 0).unwrap();
+            assert_eq!((new.after, new.last), (7, 9));
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub(super) fn follow(connection: &Connection, commit: &Commit) -> Result<(), Sto
     .map(drop)
 }
 
-/// Moves a lane to where it got, or takes it away.
+/// Moves a lane to where it got, or takes it away. One that was forgotten while
+/// it was tried, and began anew farther on, stays where it is.
 pub(super) fn advance(
     connection: &Connection,
     lane: &PushLane,
@@ -49,7 +50,7 @@ pub(super) fn advance(
     let goes_on = run(
         connection,
         "UPDATE push_lanes SET after = ?1, tries = ?2, due = ?3, since = ?4
-         WHERE session = ?5 AND replay = ?6 AND last > ?1",
+         WHERE session = ?5 AND replay = ?6 AND last > ?1 AND after <= ?1",
         params![
             version(lane.after),
             lane.tries,
@@ -62,8 +63,8 @@ pub(super) fn advance(
     let ended = if goes_on == 0 {
         run(
             connection,
-            "DELETE FROM push_lanes WHERE session = ? AND replay = ?",
-            params![session, replay],
+            "DELETE FROM push_lanes WHERE session = ? AND replay = ? AND last <= ?",
+            params![session, replay, version(lane.after)],
         )?
     } else {
         0

@@ -96,6 +96,15 @@ pub(crate) fn a_push_that_is_given_up_leaves_a_letter_and_its_lane_goes_on(place
     let late = push_letter("late", &record.id, 2);
     assert!(!pushed(store, lane(&record.id, 2, 2), Some(late)));
     assert_eq!(store.dead_letter("late"), Ok(None));
+    // What is told again since begins where it began, whatever an old try says.
+    let mut anew = turn(&mut record);
+    anew.pushes = Some((7, 8));
+    done(store, anew);
+    for old in [lane(&record.id, 1, 2), lane(&record.id, 2, 2)] {
+        assert!(!pushed(store, old, None));
+    }
+    let lanes = store.push_lanes().unwrap();
+    assert_eq!((lanes[0].after, lanes[0].last), (6, 8));
 }
 
 pub(crate) fn a_dead_letter_makes_way_once_for_what_is_tried_again(place: &mut impl Place) {

@@ -17,6 +17,7 @@ mod keyboard;
 mod pictures;
 mod reconnect;
 mod visitor;
+mod xiaoneng;
 mod zhichi;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What must hold for every adapter and between all packages.
 
+mod capabilities;
 mod child;
 mod conformance;
 mod dependencies;

@@ -10,6 +10,7 @@ mod activation;
 mod bad_answers;
 mod bad_input;
 mod callback;
+mod capabilities;
 mod config;
 mod crash_recovery;
 mod crowd;

@@ -72,7 +72,7 @@ fn a_wrong_provider_file_keeps_its_provider_and_names_the_place() {
     bench.until("a is reconfigured", || {
         bench.target.count("reconfigure a") == 1
     });
-    assert_eq!(bench.reports()[0].outcome, Outcome::Applied);
+    assert_eq!(bench.report_after(2).outcome, Outcome::Applied);
 }
 
 #[test]

@@ -73,13 +73,8 @@ impl Site {
         let base = format!("base_url={}", self.simulators.url(Vendor::Zhichi));
         let key = format!("app_key={}", self.simulators.app_key());
         let push = format!("push_secret={}", self.simulators.push_secret());
-        set(&[
-            "admin_email=admin@example.com",
-            "app_id=demo-app",
-            &key,
-            &push,
-            &base,
-        ])
+        let id = format!("app_id={}", self.simulators.account());
+        set(&["admin_email=admin@example.com", &id, &key, &push, &base])
     }
 
     /// What an operator would answer for 佳信.

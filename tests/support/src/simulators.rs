@@ -111,6 +111,11 @@ impl Simulators {
         self.secret(Vendor::Zhichi)
     }
 
+    /// The name under which every vendor knows the account of the tests.
+    pub fn account(&self) -> &'static str {
+        accounts::NAME
+    }
+
     /// Where this vendor pushes, below `/v1/callbacks/`. 爱客服 adds a path of
     /// its own.
     pub fn callback_path(&self, vendor: Vendor) -> String {

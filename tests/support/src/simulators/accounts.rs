@@ -114,7 +114,7 @@ impl Accounts {
 
 /// Tenant, application and account, whatever a vendor calls it; the
 /// simulators of SDP/1 are called so by default.
-const NAME: &str = "demo";
+pub(super) const NAME: &str = "demo";
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,7 @@ use crate::{
     plugin::Registry,
     push::{self, Pushes},
     reload::{self, Cause, Reloader, Why, signal::HangUp},
+    route::Router,
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -86,10 +87,12 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, metrics.clone())?);
         let media = Media::open(&config.main.media, &public_url)?;
         let registry = open_providers(&config, &store, &metrics).await?;
+        let router = Arc::new(Router::new(Arc::clone(&registry)));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
             store: Arc::clone(&store),
             registry: Arc::clone(&registry),
+            router: Arc::clone(&router),
             config: Arc::clone(&config),
             public_url: public_url.clone(),
             metrics: metrics.clone(),
@@ -138,6 +141,7 @@ impl App {
             config: Arc::clone(&config),
             store,
             registry,
+            router,
             delivery: delivery.clone(),
             engine: engine.clone(),
             pushes: pushes.clone(),

@@ -13,7 +13,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`edge`] | HTTP, the listening side |
-//! | `route` | which provider a visitor gets, now |
+//! | [`route`] | which provider a visitor gets, now |
 //! | [`session`] | sessions in memory, the threads that run turns |
 //! | [`plugin`] | plug-ins: loading, opening, guarding |
 //! | [`store`] | the database |
@@ -35,7 +35,7 @@ pub mod media;
 pub mod plugin;
 pub mod push;
 pub mod reload;
-mod route;
+pub mod route;
 pub mod session;
 pub mod store;
 pub mod telemetry;

@@ -5,6 +5,8 @@
 //! nothing. Invariant: what is explained to operators and what happens to
 //! visitors comes from the same call.
 
+use std::sync::Arc;
+
 use kefu_core::{
     config::Desk,
     problem::{Problem, Slug},
@@ -14,40 +16,52 @@ use kefu_plugin_api::ids::{DeskId, ProviderId};
 
 use crate::plugin::{self, Registry};
 
-/// Chooses for a visitor at a desk.
-///
-/// # Errors
-/// A group that is none of the desk's.
-pub(crate) fn choose(
-    desk: &Desk,
-    request: &RouteRequest<'_>,
-    registry: &Registry,
-) -> Result<Decision, Problem> {
-    if let Some(group) = request.group
-        && !desk.groups.is_empty()
-        && !desk.groups.iter().any(|known| known.id == group)
-    {
-        return Err(Problem::invalid(
-            "/group",
-            format!("`{group}` is not a group of this desk"),
-        ));
-    }
-    Ok(routing::choose(desk, request, &|provider| {
-        availability(registry, provider)
-    }))
+/// Chooses providers for visitors.
+pub struct Router {
+    registry: Arc<Registry>,
 }
 
-/// Whether a provider takes new sessions.
-pub(crate) fn availability(registry: &Registry, provider: &ProviderId) -> Availability {
-    match registry.availability(provider) {
-        Some(plugin::Availability::Active) => Availability::Ready,
-        Some(plugin::Availability::Paused) => Availability::Paused,
-        Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
-        Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
-            Availability::Failing
+impl Router {
+    /// One that chooses among these providers.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    /// Chooses for a visitor at a desk.
+    ///
+    /// # Errors
+    /// A group that is none of the desk's.
+    pub(crate) fn choose(
+        &self,
+        desk: &Desk,
+        request: &RouteRequest<'_>,
+    ) -> Result<Decision, Problem> {
+        if let Some(group) = request.group
+            && !desk.groups.is_empty()
+            && !desk.groups.iter().any(|known| known.id == group)
+        {
+            return Err(Problem::invalid(
+                "/group",
+                format!("`{group}` is not a group of this desk"),
+            ));
         }
-        Some(plugin::Availability::Draining { .. }) => Availability::Draining,
-        Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
+        Ok(routing::choose(desk, request, &|provider| {
+            self.availability(provider)
+        }))
+    }
+
+    /// Whether a provider takes new sessions.
+    pub(crate) fn availability(&self, provider: &ProviderId) -> Availability {
+        match self.registry.availability(provider) {
+            Some(plugin::Availability::Active) => Availability::Ready,
+            Some(plugin::Availability::Paused) => Availability::Paused,
+            Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
+            Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
+                Availability::Failing
+            }
+            Some(plugin::Availability::Draining { .. }) => Availability::Draining,
+            Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     push::Pushes,
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
-    route,
+    route::{self, Router},
     session::{Engine, VisitorKey, engine::replaying::no_letter},
     store::{Again, Store},
     telemetry::Standing,
@@ -33,6 +33,7 @@ pub(super) struct Overview {
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) registry: Arc<Registry>,
+    pub(super) router: Arc<Router>,
     pub(super) delivery: Delivery,
     pub(super) engine: Engine,
     pub(super) pushes: Pushes,
@@ -143,7 +144,7 @@ impl Operations for Overview {
         let known = config
             .desk(desk.as_str())
             .ok_or_else(|| route::no_desk(desk))?;
-        let decision = route::choose(known, request, &self.registry)?;
+        let decision = self.router.choose(known, request)?;
         let mut answer = json!(decision);
         answer["desk"] = json!(desk);
         answer["visitor"] = json!(request.visitor);

@@ -46,6 +46,7 @@ use super::{
 };
 use crate::{
     plugin::Registry,
+    route::Router,
     store::{PushLane, Store, StoreError, Unsent},
     telemetry::Metrics,
 };
@@ -56,6 +57,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The adapters.
     pub registry: Arc<Registry>,
+    /// Who chooses among them.
+    pub router: Arc<Router>,
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
     /// Where vendors call back: `https://…`, without a slash at the end.
@@ -67,6 +70,7 @@ pub struct Parts {
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) registry: Arc<Registry>,
+    pub(super) router: Arc<Router>,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) metrics: Metrics,
     pub(super) hub: Hub,
@@ -100,6 +104,7 @@ impl Engine {
         let Parts {
             store,
             registry,
+            router,
             config,
             public_url,
             metrics,
@@ -123,6 +128,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             store,
             registry,
+            router,
             config,
             metrics,
             hub: Hub::default(),

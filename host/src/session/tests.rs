@@ -33,6 +33,7 @@ use tempfile::TempDir;
 use super::{CallbackAnswer, Engine, OpenRequest, Parts, VisitorKey};
 use crate::{
     plugin::{Availability, Fault, FaultKind, Registry, registry::fake},
+    route::Router,
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
 };
@@ -66,6 +67,7 @@ impl Place {
         let engine = Engine::new(Parts {
             store: Arc::clone(&store),
             registry: Arc::clone(&registry),
+            router: Arc::new(Router::new(Arc::clone(&registry))),
             config: Arc::clone(&config),
             public_url: "http://gateway.example".into(),
             metrics,

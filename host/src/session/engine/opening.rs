@@ -176,13 +176,11 @@ impl Engine {
             profile: Some(&request.visitor),
             at: clock::now(),
         };
-        let decision = route::choose(desk, &question, &self.0.registry)?;
+        let decision = self.0.router.choose(desk, &question)?;
         let order: Vec<_> = decision
             .order
             .into_iter()
-            .filter(|choice| {
-                route::availability(&self.0.registry, &choice.provider) == Availability::Ready
-            })
+            .filter(|choice| self.0.router.availability(&choice.provider) == Availability::Ready)
             .map(|choice| Fallback {
                 provider: choice.provider,
                 group: choice.group.map(Into::into),

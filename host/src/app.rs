@@ -33,6 +33,7 @@ use crate::{
     config::Loaded,
     delivery::{self, Delivery, RecoveredEntry},
     edge::{self, ShutdownTrigger},
+    figures::Figures,
     media::{self, Media, inbound::Inbound},
     plugin::Registry,
     push::{self, Pushes},
@@ -56,6 +57,7 @@ pub struct App {
     public: SocketAddr,
     admin: SocketAddr,
     limits: watch::Receiver<edge::Limits>,
+    figures: Figures,
 }
 
 impl App {
@@ -87,6 +89,7 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, metrics.clone())?);
         let media = Media::open(&config.main.media, &public_url)?;
         let registry = open_providers(&config, &store, &metrics).await?;
+        let figures = Figures::default();
         let router = Arc::new(Router::new(Arc::clone(&registry)));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
@@ -96,6 +99,7 @@ impl App {
             config: Arc::clone(&config),
             public_url: public_url.clone(),
             metrics: metrics.clone(),
+            figures: figures.clone(),
         })?;
         let delivery = Delivery::start(delivery::Parts {
             accounts: Arc::clone(&registry) as Arc<dyn delivery::Accounts>,
@@ -194,6 +198,7 @@ impl App {
             public: public_address,
             admin: admin_address,
             limits,
+            figures,
         })
     }
 
@@ -205,6 +210,11 @@ impl App {
     /// Where operators are served.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// What providers are compared by.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Takes no more connections, lets what is under way end, and stops.

@@ -13,6 +13,7 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`edge`] | HTTP, the listening side |
+//! | [`figures`] | what every provider did at every desk, over time |
 //! | [`route`] | which provider a visitor gets, now |
 //! | [`session`] | sessions in memory, the threads that run turns |
 //! | [`plugin`] | plug-ins: loading, opening, guarding |
@@ -31,6 +32,7 @@ pub mod config;
 pub mod conformance;
 pub mod delivery;
 pub mod edge;
+pub mod figures;
 pub mod media;
 pub mod plugin;
 pub mod push;

@@ -7,12 +7,14 @@
 //! send, [`config`] what operators write. [`emoji`] turns vendors' emoticon codes
 //! into Unicode and back, [`source`] says where visitors come from, [`profile`]
 //! which part of what is known of a visitor a provider may have. [`session`],
-//! [`log`] and [`outbox`] are the data that is kept; [`problem`] is every refusal
+//! [`log`] and [`outbox`] are the data that is kept; [`figures`] is what a turn
+//! means for the numbers by which providers are compared; [`problem`] is every refusal
 //! that a visitor can meet.
 
 pub mod command;
 pub mod config;
 pub mod emoji;
+pub mod figures;
 pub mod log;
 pub mod outbox;
 pub mod problem;

@@ -24,8 +24,10 @@ use kefu_plugin_api::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod service;
 mod silence;
 
+pub use self::service::Service;
 pub use self::silence::{Quiet, Side, Silence};
 use crate::{log::SessionCard, profile};
 
@@ -72,6 +74,9 @@ pub struct Record {
     pub had_human: bool,
     /// When a robot or an agent first served it.
     pub served_since: Option<Timestamp>,
+    /// What its present provider is measured by.
+    #[serde(default)]
+    pub service: Service,
     /// Whether the visitor is here.
     pub visitor_present: bool,
     /// Numbers of the desk's messages that the visitor has not read, the
@@ -288,6 +293,7 @@ impl Record {
             queue: None,
             had_human: false,
             served_since: None,
+            service: Service::default(),
             visitor_present: true,
             unread: Vec::new(),
             last_desk_message: None,

@@ -63,7 +63,8 @@ use kefu_plugin_api::{
 };
 
 pub use self::values::{
-    Context, Input, Log, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Said, Violation,
+    Context, Input, Log, Missed, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Said,
+    Violation,
 };
 use self::{journal::draw, timers::Firing};
 use crate::{log::LogEvent, outbox::OutboxEntry, problem::Problem, session::Record};
@@ -88,6 +89,7 @@ pub struct Turn<'a> {
     reply: Reply,
     renew_token: Option<String>,
     unknown_recalls: u32,
+    missed: Missed,
     alone: bool,
     ending: Ending,
     /// Whether the session went on to another provider during an answer.
@@ -165,6 +167,7 @@ impl<'a> Turn<'a> {
             reply: Reply::Accepted,
             renew_token: None,
             unknown_recalls: 0,
+            missed: Missed::default(),
             alone: false,
             ending: Ending::default(),
             moved_on: false,
@@ -314,6 +317,7 @@ impl<'a> Turn<'a> {
             reply: self.reply,
             renew_token: self.renew_token,
             unknown_recalls: self.unknown_recalls,
+            missed: self.missed,
             alone: self.alone,
             changed,
         }

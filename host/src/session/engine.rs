@@ -45,6 +45,7 @@ use super::{
     worker,
 };
 use crate::{
+    figures::Figures,
     plugin::Registry,
     route::Router,
     store::{PushLane, Store, StoreError, Unsent},
@@ -65,6 +66,8 @@ pub struct Parts {
     pub public_url: String,
     /// The numbers.
     pub metrics: Metrics,
+    /// What providers are compared by.
+    pub figures: Figures,
 }
 
 pub(super) struct Shared {
@@ -73,6 +76,7 @@ pub(super) struct Shared {
     pub(super) router: Arc<Router>,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) metrics: Metrics,
+    pub(super) figures: Figures,
     pub(super) hub: Hub,
     pub(super) dispatcher: Dispatcher,
     pub(super) timers: Timers,
@@ -108,6 +112,7 @@ impl Engine {
             config,
             public_url,
             metrics,
+            figures,
         } = parts;
         let (threads, spare, capacity, queue) = {
             let config = config.load();
@@ -131,6 +136,7 @@ impl Engine {
             router,
             config,
             metrics,
+            figures,
             hub: Hub::default(),
             dispatcher: Dispatcher::new(capacity, queue, Rota::new(threads, spare)),
             timers: Timers::default(),

@@ -1,29 +1,64 @@
-//! What a turn adds to the numbers by source.
+//! What a turn adds to the numbers, by source and by provider.
 //!
-//! Owns which entries of the log count. Invariant: what is counted is on the
-//! disk, and is counted once.
+//! Owns which entries of the log count by source; what a turn says of providers
+//! is the core's to read. Invariant: what is counted is on the disk, and is
+//! counted once.
 
 use kefu_core::{
     config::Config,
+    figures::{self, Observation},
     log::{EvaluationResult, EventBody, LogEvent},
     session::Record,
     source::Source,
+    turn::Outcome,
 };
-use kefu_plugin_api::{capability::EvaluationTarget, ids::ProviderId};
+use kefu_plugin_api::{capability::EvaluationTarget, ids::ProviderId, time::Timestamp};
 
+use super::engine::Shared;
 use crate::telemetry::Metrics;
 
-/// A session that was taken, or ratings, and where they came from.
+/// What there is to count of a turn; mostly nothing.
 pub(super) struct Tally {
+    by_source: Option<BySource>,
+    seen: Vec<Observation>,
+}
+
+impl Tally {
+    /// Reads a turn that began from this record.
+    pub(super) fn of(config: &Config, before: &Record, outcome: &Outcome) -> Self {
+        let Outcome {
+            record,
+            events,
+            missed,
+            ..
+        } = outcome;
+        Self {
+            by_source: BySource::of(config, record, events),
+            seen: figures::observe(before, record, events, missed),
+        }
+    }
+
+    /// Counts it.
+    pub(super) fn count(self, shared: &Shared, record: &Record, now: Timestamp) {
+        if let Some(by_source) = self.by_source {
+            by_source.count(&shared.metrics);
+        }
+        shared
+            .figures
+            .count(&record.desk, &record.id, &self.seen, now);
+    }
+}
+
+/// A session that was taken, or ratings, and where they came from.
+struct BySource {
     provider: ProviderId,
     source: Source,
     taken: bool,
     ratings: Vec<(EvaluationTarget, EvaluationResult)>,
 }
 
-impl Tally {
-    /// What there is to count of a turn; mostly nothing.
-    pub(super) fn of(config: &Config, record: &Record, events: &[LogEvent]) -> Option<Self> {
+impl BySource {
+    fn of(config: &Config, record: &Record, events: &[LogEvent]) -> Option<Self> {
         let taken = events
             .iter()
             .any(|event| matches!(event.body, EventBody::Opened(_)));
@@ -45,8 +80,7 @@ impl Tally {
         })
     }
 
-    /// Counts it.
-    pub(super) fn count(self, metrics: &Metrics) {
+    fn count(self, metrics: &Metrics) {
         if self.taken {
             metrics.session_taken(&self.provider, &self.source);
         }

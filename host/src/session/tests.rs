@@ -32,6 +32,7 @@ use tempfile::TempDir;
 
 use super::{CallbackAnswer, Engine, OpenRequest, Parts, VisitorKey};
 use crate::{
+    figures::Figures,
     plugin::{Availability, Fault, FaultKind, Registry, registry::fake},
     route::Router,
     store::{Store, sqlite::SqliteStore},
@@ -71,6 +72,7 @@ impl Place {
             config: Arc::clone(&config),
             public_url: "http://gateway.example".into(),
             metrics,
+            figures: Figures::default(),
         })
         .expect("threads can be started");
         engine.start_work(|_| {}).expect("the store can be read");

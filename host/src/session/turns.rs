@@ -139,7 +139,12 @@ pub(super) fn turn(
     let Some(done) = seat.stand_up() else {
         return Some(given_up());
     };
-    commit(shared, slot, job, create, outcome, now, done);
+    let basis = Basis {
+        before: record,
+        create,
+        now,
+    };
+    commit(shared, slot, job, basis, outcome, done);
     None
 }
 
@@ -236,15 +241,27 @@ fn given_up() -> Ended {
     Ended::AdapterFailed("given up by the watchdog".into())
 }
 
+/// What a turn began from.
+struct Basis {
+    before: Arc<Record>,
+    create: bool,
+    now: Timestamp,
+}
+
 fn commit(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
     job: TurnJob,
-    create: bool,
+    basis: Basis,
     outcome: Outcome,
-    now: Timestamp,
     done: EndedFn,
 ) {
+    let Basis {
+        before,
+        create,
+        now,
+    } = basis;
+    let tally = Tally::of(&shared.config.load(), &before, &outcome);
     let Outcome {
         record,
         events,
@@ -267,7 +284,6 @@ fn commit(
         tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
     }
     let pushes = push::span(&events).filter(|_| shared.is_routed(&record.app));
-    let tally = Tally::of(&shared.config.load(), &record, &events);
     let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
         Ok(events) => events,
         Err(error) => {
@@ -316,9 +332,7 @@ fn commit(
             let ended = match result {
                 Ok(Committed::Done) => {
                     shared.committed(&slot, &record, create);
-                    if let Some(tally) = tally {
-                        tally.count(&shared.metrics);
-                    }
+                    tally.count(&shared, &record, now);
                     shared.metrics.outbox_entered(entered);
                     shared.metrics.outbox_left(left);
                     if let Some(provider) = given_up {

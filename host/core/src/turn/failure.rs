@@ -7,7 +7,7 @@ use kefu_plugin_api::{
     message::MessageStatus,
 };
 
-use super::{Doing, Turn, Violation, waiting};
+use super::{Doing, Missed, Turn, Violation, waiting};
 use crate::{
     log::EventBody,
     problem::{Problem, Slug},
@@ -20,6 +20,7 @@ pub(super) struct Checkpoint {
     events: usize,
     calls: usize,
     names: usize,
+    missed: Missed,
     typing: bool,
     active: bool,
 }
@@ -95,6 +96,7 @@ impl Turn<'_> {
             events: self.events.len(),
             calls: self.calls.len(),
             names: self.names.len(),
+            missed: self.missed.clone(),
             typing: self.typing,
             active: self.active,
         })
@@ -106,11 +108,13 @@ impl Turn<'_> {
             events,
             calls,
             names,
+            missed,
             typing,
             active,
         }) = checkpoint
         {
             self.record = record;
+            self.missed = missed;
             self.typing = typing;
             self.active = active;
             self.events.truncate(events);
@@ -159,6 +163,7 @@ impl Turn<'_> {
             return false;
         }
         if let Event::FromVisitor { message } = event {
+            self.missed.not_sent.push(message.id.clone());
             self.log(EventBody::Status {
                 message: message.id.clone(),
                 status: MessageStatus::Failed,

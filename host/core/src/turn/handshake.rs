@@ -28,6 +28,7 @@ impl Turn<'_> {
             self.alone = false;
         }
         let record = &mut self.record;
+        record.service.begin(self.context.now);
         record.allowed_fields = facts.visitor_fields.as_deref().map(<[String]>::to_vec);
         record.capabilities = facts.descriptor.capabilities.clone();
         record.conversation = conversation_id(
@@ -59,6 +60,8 @@ impl Turn<'_> {
     /// nothing was exchanged, the next one is asked.
     pub(super) fn handshake_failed(&mut self) {
         self.todo.clear();
+        let provider = self.record.provider.clone();
+        self.missed.not_taken.push(provider);
         if self.record.visitor_present && self.record.last_desk_message.is_none() {
             self.ask_next_provider();
         } else {

@@ -1,12 +1,17 @@
 //! The log's entries of a turn, and ids drawn from its seed.
 
+use kefu_plugin_api::message::SenderKind;
+
 use super::Turn;
 use crate::log::{EventBody, LogEvent};
 
 impl Turn<'_> {
     pub(super) fn log(&mut self, body: EventBody) -> u64 {
         self.record.last_seq += 1;
-        self.active |= matches!(body, EventBody::Message(_));
+        if let EventBody::Message(message) = &body {
+            self.active = true;
+            self.measure(message.from.kind);
+        }
         let mut body = body;
         if let EventBody::Opened(card) = &mut body {
             card.last_seq = self.record.last_seq;
@@ -20,6 +25,22 @@ impl Turn<'_> {
             at: self.context.now,
         });
         self.record.last_seq
+    }
+
+    /// Notes the visitor's first question and the first answer to it. What is
+    /// said while the question has not been handed on, such as a greeting, is
+    /// none.
+    fn measure(&mut self, from: SenderKind) {
+        let (now, record) = (self.context.now, &mut self.record);
+        match from {
+            SenderKind::Visitor => record.service.ask(now),
+            SenderKind::Robot | SenderKind::Agent
+                if record.waiting.is_empty() && !record.is_over() =>
+            {
+                record.service.answer(now);
+            }
+            SenderKind::Robot | SenderKind::Agent | SenderKind::System => {}
+        }
     }
 
     pub(super) fn draw_uuid(&mut self) -> String {

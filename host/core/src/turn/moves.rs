@@ -61,6 +61,7 @@ impl Turn<'_> {
         }
         if from == SessionState::Opening {
             self.record.fallbacks.clear();
+            self.record.service.taken_at = Some(self.context.now);
             let card = self.record.card();
             self.log(EventBody::Opened(Box::new(card)));
         }

@@ -125,11 +125,22 @@ pub struct Outcome {
     pub renew_token: Option<String>,
     /// How many messages were taken back that the log does not have.
     pub unknown_recalls: u32,
+    /// What the log does not tell of who was asked and what was sent.
+    pub missed: Missed,
     /// Whether the session may be written only if it is its visitor's only open
     /// one with its provider.
     pub alone: bool,
     /// Whether there is anything to write.
     pub changed: bool,
+}
+
+/// What a turn tried in vain, beyond what its log says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Providers that were asked to take the session and did not.
+    pub not_taken: Vec<ProviderId>,
+    /// Messages that failed before anybody tried to send them.
+    pub not_sent: Vec<MessageId>,
 }
 
 /// A name under which a vendor's callbacks find a session.

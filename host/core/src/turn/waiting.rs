@@ -48,6 +48,7 @@ impl Turn<'_> {
 
     fn fail_waiting(&mut self, why: &str) {
         for Waiting { id, .. } in std::mem::take(&mut self.record.waiting) {
+            self.missed.not_sent.push(id.clone());
             self.log(EventBody::Status {
                 message: id,
                 status: MessageStatus::Failed,
@@ -110,6 +111,7 @@ impl Turn<'_> {
                 });
             }
             Err(_) => {
+                self.missed.not_sent.push(id.clone());
                 self.log(EventBody::Status {
                     message: id,
                     status: MessageStatus::Failed,

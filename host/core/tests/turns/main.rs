@@ -9,6 +9,7 @@ mod blocked;
 mod conversion;
 mod course;
 mod emoji;
+mod figures;
 mod forms;
 mod kinds;
 mod opening;

@@ -7,9 +7,9 @@
 //! send, [`config`] what operators write. [`emoji`] turns vendors' emoticon codes
 //! into Unicode and back, [`source`] says where visitors come from, [`profile`]
 //! which part of what is known of a visitor a provider may have. [`session`],
-//! [`log`] and [`outbox`] are the data that is kept; [`figures`] is what a turn
-//! means for the numbers by which providers are compared; [`problem`] is every refusal
-//! that a visitor can meet.
+//! [`log`] and [`outbox`] are the data that is kept, [`trail`] is what operators
+//! see of it; [`figures`] is what a turn means for the numbers by which providers
+//! are compared; [`problem`] is every refusal that a visitor can meet.
 
 pub mod command;
 pub mod config;
@@ -24,4 +24,5 @@ pub mod retry;
 pub mod routing;
 pub mod session;
 pub mod source;
+pub mod trail;
 pub mod turn;

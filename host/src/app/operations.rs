@@ -4,6 +4,8 @@
 //! Deliberately decides nothing. Invariant: what visitors and agents said is in
 //! no answer.
 
+mod inspecting;
+
 use std::{future::ready, sync::Arc};
 
 use arc_swap::ArcSwap;

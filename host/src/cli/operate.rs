@@ -1,5 +1,6 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
-//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `route explain`.
+//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `route explain`,
+//! `sessions`, `trail`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
@@ -8,6 +9,7 @@
 mod client;
 mod explain;
 mod print;
+mod sessions;
 
 use std::{
     io::{self, Write},
@@ -71,6 +73,21 @@ pub(super) enum Command {
     DeadLetters {
         #[command(subcommand)]
         command: DeadLetters,
+    },
+    /// List the sessions of a running gateway, newest first.
+    Sessions {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        wanted: Box<sessions::Wanted>,
+    },
+    /// Tell what became of each message of a session: accepted, stored, sent,
+    /// answered. Never what was said.
+    Trail {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        whose: sessions::Whose,
     },
     /// Ask a running gateway about its routes.
     #[command(subcommand)]
@@ -165,6 +182,15 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             DeadLetters::Replay { gateway, letters } => gateway.replay(&letters),
         },
+        Command::Sessions { gateway, wanted } => {
+            let answer = wanted.ask(&gateway.client()?)?;
+            gateway.show(&answer, sessions::sessions)
+        }
+        Command::Trail { gateway, whose } => {
+            let answer = whose.ask(&gateway.client()?)?;
+            let words = whose.language();
+            gateway.show(&answer, |out, answer| sessions::trail(out, answer, words))
+        }
         Command::Route(Route::Explain { gateway, question }) => {
             let answer = gateway.client()?.post(&question.path(), &question.body())?;
             gateway.show(&answer, explain::print)

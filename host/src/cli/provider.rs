@@ -33,7 +33,7 @@ mod questions;
 mod report;
 mod trial;
 mod value;
-mod words;
+pub(super) mod words;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ mod lists;
 mod openapi;
 mod providers;
 mod routes;
+mod sessions;
 
 use std::{
     net::SocketAddr,
@@ -214,6 +215,9 @@ impl Inner {
             Call::DeadLetters => lists::dead_letters(self, asked),
             Call::Replay => return later(lists::replay(self, asked)),
             Call::Pushes => Ok(lists::pushes(self)),
+            Call::Sessions => sessions::list(self, asked),
+            Call::Session => sessions::show(self, asked),
+            Call::Trail => sessions::trail(self, asked),
         };
         Answered::Now(result.unwrap_or_else(|problem| respond::problem(&problem)))
     }

@@ -6,12 +6,15 @@
 //! what waits for a child process or an adapter is a future and takes no
 //! thread.
 
+mod inspecting;
+
 use std::{future::Future, pin::Pin};
 
 use kefu_core::{problem::Problem, routing::RouteRequest};
 use kefu_plugin_api::ids::{DeskId, ProviderId};
 use serde_json::Value;
 
+pub use self::inspecting::{Inspecting, SessionPage};
 use crate::telemetry::Standing;
 
 /// What a command comes to, once it is over. It is carried out whether that is
@@ -22,7 +25,7 @@ pub type Commanded = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send>
 ///
 /// The JSON that is handed over is shown as it is. A command on a provider
 /// that is not there is refused as `not-found`.
-pub trait Operations: Send + Sync {
+pub trait Operations: Inspecting + Send + Sync {
     /// Whether the store answers.
     ///
     /// # Errors

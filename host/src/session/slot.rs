@@ -17,6 +17,7 @@ use kefu_core::{
     outbox::OutboxEntry,
     problem::Problem,
     session::Record,
+    trail::CallEnd,
     turn::{Input, Reply},
 };
 use kefu_plugin_api::{http::HttpRequest, ids::SessionId};
@@ -58,6 +59,8 @@ pub(super) struct TurnJob {
     pub(super) inbox: Option<u64>,
     /// The entry that was given up, and why.
     pub(super) dead: Option<(Box<OutboxEntry>, String)>,
+    /// How the call ended whose end this is.
+    pub(super) ended: Option<Box<CallEnd>>,
     /// The dead letter that it tries again.
     pub(super) revived: Option<String>,
     /// Whether the adapter is left out, because it failed on this before.
@@ -79,6 +82,7 @@ impl TurnJob {
             create: None,
             inbox: None,
             dead: None,
+            ended: None,
             revived: None,
             without_adapter: false,
             replay: None,

@@ -292,6 +292,9 @@ fn commit(
         }
     };
     let dead = dead_letter(&job, &record, now);
+    let moved = slot
+        .record()
+        .is_none_or(|before| (before.state, &before.provider) != (record.state, &record.provider));
     let answered = job.key.clone().zip(job.asker.clone()).map(|(key, who)| {
         let message = match &reply {
             Reply::Message { id, seq } => Some((id.as_str().to_owned(), *seq)),
@@ -312,7 +315,9 @@ fn commit(
         record: Record::clone(&record),
         create,
         alone,
+        moved,
         events: events.clone(),
+        ended: job.ended.map(|end| *end),
         calls: calls.clone(),
         finished,
         names,

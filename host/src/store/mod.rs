@@ -9,6 +9,7 @@
 //! under which callbacks find this one, so that sessions can be spread by the
 //! shard that their ids begin with.
 
+mod list;
 mod log;
 mod open;
 mod push;
@@ -16,6 +17,7 @@ mod reader;
 mod rows;
 mod schema;
 pub mod sqlite;
+mod trail;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use kefu_core::{
     outbox::{DeadLetter, OutboxEntry},
     session::Record,
+    trail::CallEnd,
     turn::{Name, NameKey, Reply, Said},
 };
 use kefu_plugin_api::{
@@ -32,13 +35,17 @@ use kefu_plugin_api::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    list::{Listed, Wanted},
+    trail::Kept,
+};
 use crate::session::{IdempotencyKey, StoredEvent, VisitorKey};
 
 /// Told when a write is over, on a thread of the store. Must not block.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
 /// A database of sessions.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Inspected + Send + Sync + 'static {
     /// Writes what one turn caused.
     fn commit(&self, commit: Commit, done: Done<Committed>);
 
@@ -210,6 +217,24 @@ pub trait Store: Send + Sync + 'static {
     fn states(&self, provider: &ProviderId, most: usize) -> Result<Vec<StoredState>, StoreError>;
 }
 
+/// What operators ask of a database of sessions.
+pub trait Inspected {
+    /// A page of all sessions, newest first.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row cannot be read.
+    fn list(&self, wanted: &Wanted) -> Result<Listed, StoreError>;
+
+    /// What is kept of a session beside its record: a piece of its log after a
+    /// number, at most so many events and no more than the first one beyond a
+    /// megabyte, its calls that are not over, what was given up, and its lane of
+    /// pushes.
+    ///
+    /// # Errors
+    /// As above.
+    fn kept(&self, session: &SessionId, after: u64, limit: usize) -> Result<Kept, StoreError>;
+}
+
 /// What an adapter remembers in one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredState {
@@ -252,8 +277,13 @@ pub struct Commit {
     pub create: bool,
     /// Whether it must be its visitor's only open session with its provider.
     pub alone: bool,
+    /// Whether it stands elsewhere, or is with another provider, than before:
+    /// its place in lists follows.
+    pub moved: bool,
     /// New events of its log.
     pub events: Vec<StoredEvent>,
+    /// How the call ended whose end this turn is.
+    pub ended: Option<CallEnd>,
     /// New entries of the outbox.
     pub calls: Vec<OutboxEntry>,
     /// Entries of the outbox that are over.

@@ -9,7 +9,7 @@ use kefu_plugin_api::{
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, InboxEvent, StoreError, name_parts, open, push};
+use super::{Commit, Committed, InboxEvent, StoreError, list, name_parts, open, push, trail};
 use kefu_core::outbox::DeadLetter;
 
 /// How long a request's answer is remembered.
@@ -159,6 +159,7 @@ fn create(connection: &Connection, commit: &Commit) -> Result<(), StoreError> {
         "INSERT INTO visits (app, visitor, opened_at, session) VALUES (?, ?, ?, ?)",
         params![app, visitor, record.opened_at.unix_ms(), record.id.as_str()],
     )?;
+    list::enter(connection, record)?;
     if !record.is_over() {
         run(
             connection,
@@ -205,18 +206,15 @@ fn update(connection: &Connection, commit: &Commit) -> Result<bool, StoreError> 
     } else if changed > 0 {
         open::follow(connection, record)?;
     }
+    if changed > 0 && commit.moved {
+        list::follow(connection, record)?;
+    }
     Ok(changed > 0)
 }
 
 fn write_log_and_outbox(connection: &Connection, commit: &Commit) -> Result<(), StoreError> {
     let session = commit.record.id.as_str();
-    for event in &commit.events {
-        run(
-            connection,
-            "INSERT INTO events (session, seq, last, json) VALUES (?, ?, ?, ?)",
-            params![session, version(event.seq), event.last, event.json.as_ref()],
-        )?;
-    }
+    trail::write_log(connection, commit)?;
     for entry in &commit.calls {
         run(
             connection,
@@ -328,8 +326,13 @@ fn remove_from_inbox(connection: &Connection, inbox: u64) -> Result<(), StoreErr
 pub(super) fn write_letter(connection: &Connection, letter: &DeadLetter) -> Result<(), StoreError> {
     run(
         connection,
-        "INSERT INTO dead_letters (id, at, letter) VALUES (?, ?, ?)",
-        params![letter.id, letter.at.unix_ms(), to_bytes(letter)?],
+        "INSERT INTO dead_letters (id, at, session, letter) VALUES (?, ?, ?, ?)",
+        params![
+            letter.id,
+            letter.at.unix_ms(),
+            letter.session.as_str(),
+            to_bytes(letter)?
+        ],
     )
     .map(drop)
 }

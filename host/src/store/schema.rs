@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, open};
+use super::{StoreError, list, open, trail};
 
 /// One version of the tables to the next.
 struct Step {
@@ -38,6 +38,31 @@ const STEPS: &[Step] = &[
             ) WITHOUT ROWID;
             ",
         rows: |_| Ok(()),
+    },
+    // All sessions by the time they were opened, the open ones once more, so
+    // that the few that are open are found among a million that are not.
+    Step {
+        tables: "
+            CREATE TABLE session_list (
+                opened_at INTEGER NOT NULL, session TEXT NOT NULL,
+                desk TEXT NOT NULL, provider TEXT NOT NULL, state TEXT NOT NULL,
+                PRIMARY KEY (opened_at, session)
+            ) WITHOUT ROWID;
+            CREATE INDEX session_list_open ON session_list (opened_at, session) WHERE state <> 'ended';
+            ",
+        rows: list::fill_in,
+    },
+    // What operators are told beside the log: how the call ended whose turn
+    // wrote an event, whether the app's server was to be told of it, and whose a
+    // dead letter is.
+    Step {
+        tables: "
+            ALTER TABLE events ADD COLUMN call BLOB;
+            ALTER TABLE events ADD COLUMN pushed INTEGER;
+            ALTER TABLE dead_letters ADD COLUMN session TEXT NOT NULL DEFAULT '';
+            CREATE INDEX dead_letters_of ON dead_letters (session);
+            ",
+        rows: trail::fill_in,
     },
 ];
 

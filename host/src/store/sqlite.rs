@@ -39,7 +39,7 @@ pub struct SqliteStore {
     /// Taken only when the store is dropped.
     writer: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    readers: Readers,
+    pub(super) readers: Readers,
     /// Locked for as long as this gateway uses the file; freed by the system
     /// however the gateway ends.
     _lock: File,
@@ -387,4 +387,4 @@ impl Store for SqliteStore {
 }
 
 /// How large a page of events may grow before it ends.
-const PAGE_BYTES: usize = 1 << 20;
+pub(super) const PAGE_BYTES: usize = 1 << 20;

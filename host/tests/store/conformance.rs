@@ -10,6 +10,11 @@ use kefu_core::turn::NameKey;
 use kefu_gateway::store::{Committed, Unsent};
 use kefu_plugin_api::ids::SessionId;
 
+pub(crate) use crate::list::{
+    a_page_of_sessions_walks_a_bounded_number_of_them, a_sessions_trail_is_kept_beside_its_log,
+    a_visitors_sessions_are_listed_in_every_app, all_sessions_are_listed_newest_first_in_pages,
+    the_list_follows_where_sessions_stand,
+};
 pub(crate) use crate::open::{
     a_message_is_found_in_its_log, a_sample_of_many_sessions_is_taken_while_others_write,
     a_state_follows_its_session, a_visitors_only_session_with_a_provider_is_guarded,
@@ -51,6 +56,11 @@ macro_rules! conformance_of {
             a_visitors_sessions_come_newest_first
             a_log_is_read_in_pieces
             timers_are_found_by_the_time_they_are_due
+            all_sessions_are_listed_newest_first_in_pages
+            the_list_follows_where_sessions_stand
+            a_visitors_sessions_are_listed_in_every_app
+            a_page_of_sessions_walks_a_bounded_number_of_them
+            a_sessions_trail_is_kept_beside_its_log
             open_sessions_are_counted_and_listed_by_provider
             states_are_sampled_from_every_version_newest_and_oldest
             a_state_follows_its_session

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod fixture;
+mod list;
 mod open;
 mod pushes;
 mod sqlite;

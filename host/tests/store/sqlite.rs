@@ -1,13 +1,13 @@
 //! The store in a file: what it refuses to open.
 
 use kefu_gateway::{
-    store::{Store, sqlite::SqliteStore},
+    store::{Inspected as _, Store, Wanted, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::fixture::{Place, done, session, turn};
+use crate::fixture::{Place, done, end, letter, session, turn};
 
 #[test]
 fn a_file_of_a_newer_gateway_is_refused() {
@@ -28,16 +28,7 @@ fn a_file_from_before_open_sessions_named_their_provider_is_brought_up_to_date()
     let mut record = session("v", "desk", 0);
     record.state_version = "1.0.0".into();
     done(place.store(), turn(&mut record));
-    drop(place.store.take());
-    let file = Connection::open(place.path()).unwrap();
-    file.execute_batch(
-        "ALTER TABLE open_sessions DROP COLUMN provider;
-         ALTER TABLE open_sessions DROP COLUMN state_version;
-         DROP TABLE push_lanes;",
-    )
-    .unwrap();
-    file.pragma_update(None, "user_version", 1).unwrap();
-    drop(file);
+    go_back(&mut place, 1);
     place.reopen();
     let store = place.store();
     assert_eq!(store.open_by_provider().unwrap()[&"first".into()], 1);
@@ -51,11 +42,7 @@ fn a_file_from_before_apps_were_told_is_brought_up_to_date() {
     let mut place = place();
     let mut record = session("v", "desk", 0);
     done(place.store(), turn(&mut record));
-    drop(place.store.take());
-    let file = Connection::open(place.path()).unwrap();
-    file.execute_batch("DROP TABLE push_lanes;").unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
-    drop(file);
+    go_back(&mut place, 2);
     place.reopen();
     let store = place.store();
     assert_eq!(store.record(&record.id), Ok(Some(record.clone())));
@@ -65,6 +52,65 @@ fn a_file_from_before_apps_were_told_is_brought_up_to_date() {
     done(store, told);
     assert_eq!(store.push_lanes().unwrap()[0].after, 1);
 }
+
+#[test]
+fn a_file_from_before_there_was_a_list_is_brought_up_to_date() {
+    let mut place = place();
+    let mut records = [session("v", "desk", 0), session("w", "desk", 1_000)];
+    for record in &mut records {
+        done(place.store(), turn(record));
+    }
+    let mut ended = end(&mut records[0]);
+    ended.dead = Some(letter("l", &ended.record.id, 0));
+    done(place.store(), ended);
+    go_back(&mut place, 3);
+    place.reopen();
+    let store = place.store();
+    let open = |open| Wanted {
+        open: Some(open),
+        limit: 9,
+        ..Wanted::default()
+    };
+    assert_eq!(
+        store.list(&open(false)).unwrap().sessions,
+        [records[0].clone()]
+    );
+    assert_eq!(
+        store.list(&open(true)).unwrap().sessions,
+        [records[1].clone()]
+    );
+    let kept = store.kept(&records[0].id, 0, 9).unwrap();
+    assert_eq!(
+        kept.letters.len(),
+        1,
+        "of a letter, too, it is known whose it is"
+    );
+    assert_eq!(kept.rows[0].pushed, None, "nobody kept that then");
+}
+
+/// Makes a file of a gateway of before: without the tables and columns of every
+/// step after this version.
+fn go_back(place: &mut InFolder, version: usize) {
+    drop(place.store.take());
+    let file = Connection::open(place.path()).unwrap();
+    for undo in UNDO.iter().skip(version.saturating_sub(1)).rev() {
+        file.execute_batch(undo).unwrap();
+    }
+    file.pragma_update(None, "user_version", i64::try_from(version).unwrap())
+        .unwrap();
+}
+
+/// What undoes each step but the first.
+const UNDO: &[&str] = &[
+    "ALTER TABLE open_sessions DROP COLUMN provider;
+     ALTER TABLE open_sessions DROP COLUMN state_version;",
+    "DROP TABLE push_lanes;",
+    "DROP TABLE session_list;",
+    "DROP INDEX dead_letters_of;
+     ALTER TABLE dead_letters DROP COLUMN session;
+     ALTER TABLE events DROP COLUMN pushed;
+     ALTER TABLE events DROP COLUMN call;",
+];
 
 /// Prints how long the questions about open sessions take; run by hand.
 #[test]

@@ -121,6 +121,12 @@ pub(super) fn replay(letter: &str) -> String {
     format!("/admin/v1/dead-letters/{letter}/replay")
 }
 
+/// The path of a session's trail after a number of its log.
+pub(super) fn trail(session: &str, after: u64) -> String {
+    let session = utf8_percent_encode(session, SEGMENT);
+    format!("/admin/v1/sessions/{session}/trail?limit=1000&after={after}")
+}
+
 /// The path of what is asked about a desk.
 pub(super) fn desk(id: &str, question: &str) -> String {
     let id = utf8_percent_encode(id, SEGMENT);

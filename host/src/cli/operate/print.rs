@@ -165,7 +165,7 @@ fn of_provider(entry: &Value) -> String {
 }
 
 /// Columns as wide as their widest cell; the last one runs free.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     out: &mut dyn Write,
     head: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
@@ -189,7 +189,7 @@ fn table<const N: usize>(
     Ok(())
 }
 
-fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
     answer[key].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -210,14 +210,14 @@ fn retained(value: &Value) -> String {
     numbers.join(",")
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => DASH.to_owned(),
         other => one_line(other),
     }
 }
 
-fn one_line(value: &Value) -> String {
+pub(super) fn one_line(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => clean(text),
@@ -227,7 +227,7 @@ fn one_line(value: &Value) -> String {
 
 /// Control characters would draw on the operator's terminal: what an adapter
 /// said comes from outside.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(visible).collect()
 }

@@ -1,4 +1,4 @@
-//! The words of `provider add`, in Chinese and English.
+//! The words of the command line, in Chinese and English.
 //!
 //! Owns the choice of the language. Words about a vendor are not here; they
 //! come from its adapter.
@@ -8,7 +8,7 @@ use kefu_plugin_api::activation::Words;
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Language {
+pub(in crate::cli) enum Language {
     /// Chinese.
     Zh,
     /// English.
@@ -18,7 +18,7 @@ pub(super) enum Language {
 impl Language {
     /// The language of the surroundings; the first variable that says
     /// anything counts, as for every program.
-    pub(super) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(in crate::cli) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let said = ["LC_ALL", "LC_MESSAGES", "LANG"]
             .into_iter()
             .filter_map(variable)
@@ -30,7 +30,7 @@ impl Language {
     }
 
     /// One of two texts.
-    pub(super) fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+    pub(in crate::cli) fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
         match self {
             Self::Zh => zh,
             Self::En => en,
@@ -38,7 +38,7 @@ impl Language {
     }
 
     /// The adapter's words; those of the other language where it has none.
-    pub(super) fn of_words(self, words: &Words) -> &str {
+    pub(in crate::cli) fn of_words(self, words: &Words) -> &str {
         let (first, second) = match self {
             Self::Zh => (&words.zh, &words.en),
             Self::En => (&words.en, &words.zh),

@@ -118,7 +118,7 @@ fn conditions(when: &When) -> Value {
 }
 
 /// How many entries are wanted.
-fn limit(asked: &Asked) -> Result<usize, Problem> {
+pub(super) fn limit(asked: &Asked) -> Result<usize, Problem> {
     let limit = query::number(asked.query.as_deref(), "limit")?.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::new(

@@ -31,6 +31,9 @@ pub(super) enum Call {
     DeadLetters,
     Replay,
     Pushes,
+    Sessions,
+    Session,
+    Trail,
 }
 
 impl Call {
@@ -96,6 +99,9 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
     route("POST", "/admin/v1/dead-letters/{letter}/replay", Call::Replay, Door::Token),
     route("GET", "/admin/v1/pushes", Call::Pushes, Door::Token),
+    route("GET", "/admin/v1/sessions", Call::Sessions, Door::Token),
+    route("GET", "/admin/v1/sessions/{session}", Call::Session, Door::Token),
+    route("GET", "/admin/v1/sessions/{session}/trail", Call::Trail, Door::Token),
 ];
 
 const fn route(method: &'static str, pattern: &'static str, call: Call, door: Door) -> Route {

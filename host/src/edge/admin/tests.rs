@@ -4,6 +4,7 @@
 mod commands;
 mod fake;
 mod lists;
+mod sessions;
 
 use http::{Method, header::AUTHORIZATION};
 use http_body_util::BodyExt;

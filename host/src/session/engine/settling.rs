@@ -7,6 +7,7 @@ use std::{
 
 use kefu_core::{
     outbox::{Finished, OutboxEntry},
+    trail::CallEnd,
     turn::Input,
 };
 use kefu_plugin_api::{
@@ -37,10 +38,12 @@ impl Engine {
         dead: Option<String>,
     ) -> Settling {
         let given_up = dead.map(|reason| (Box::new(entry.clone()), reason));
+        let end = Box::new(CallEnd::of(entry, &finished));
         let mut known = Settled::new();
         let ended = loop {
             let job = TurnJob {
                 dead: given_up.clone(),
+                ended: Some(end.clone()),
                 fetching: Some(Box::new(Fetching {
                     cause: format!("call {}/{}", entry.session, entry.number),
                     settled: known.clone(),
@@ -66,6 +69,7 @@ impl Engine {
                 let letter = given_up.or_else(|| Some((Box::new(entry.clone()), detail)));
                 let job = TurnJob {
                     dead: letter,
+                    ended: Some(end),
                     without_adapter: true,
                     ..TurnJob::new(Input::Finished(finished))
                 };

@@ -4,12 +4,14 @@ use std::sync::Mutex;
 
 use kefu_core::config::{NoLookup, assemble, check_main};
 use kefu_core::routing::RouteRequest;
-use kefu_plugin_api::ids::{DeskId, ProviderId};
+use kefu_core::trail::{SessionSummary, Trail};
+use kefu_plugin_api::ids::{DeskId, ProviderId, SessionId};
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    edge::{ProviderReport, ShutdownTrigger},
+    edge::{Inspecting, ProviderReport, SessionPage, ShutdownTrigger},
+    store::Wanted,
     telemetry::Standing,
 };
 
@@ -135,6 +137,26 @@ impl Operations for State {
             .clone()
             .map_err(|error| Problem::new(Slug::StorageUnavailable, error))?;
         Ok(vec![json!({"id": "d1"}); 2.min(limit)])
+    }
+}
+
+impl Inspecting for State {
+    fn sessions(&self, wanted: &Wanted) -> Result<SessionPage, Problem> {
+        self.hear(format!("sessions {wanted:?}"));
+        Ok(SessionPage {
+            next: Some("s9".into()),
+            ..SessionPage::default()
+        })
+    }
+
+    fn session(&self, session: &SessionId) -> Result<SessionSummary, Problem> {
+        self.hear(format!("session {session}"));
+        Err(Problem::new(Slug::NotFound, "there is no such session"))
+    }
+
+    fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem> {
+        self.hear(format!("trail {session} {after} {limit}"));
+        Err(Problem::new(Slug::NotFound, "there is no such session"))
     }
 }
 

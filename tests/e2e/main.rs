@@ -36,3 +36,4 @@ mod sources;
 mod startup;
 mod streams;
 mod tokens;
+mod trails;

@@ -1,7 +1,7 @@
 //! The store in a file: what it refuses to open.
 
 use kefu_gateway::{
-    store::{Inspected as _, Store, Wanted, sqlite::SqliteStore},
+    store::{Store, Wanted, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 use rusqlite::Connection;

@@ -1,6 +1,6 @@
 //! A trail out of what is on disk.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use kefu_plugin_api::{
     ids::MessageId,
@@ -94,9 +94,9 @@ struct Assembling<'a> {
     found: &'a Found<'a>,
     entries: Vec<TrailEntry>,
     /// Where a message stands among them.
-    places: HashMap<MessageId, usize>,
+    places: BTreeMap<MessageId, usize>,
     /// Which message a call carried.
-    carried: HashMap<u64, MessageId>,
+    carried: BTreeMap<u64, MessageId>,
 }
 
 impl<'a> Assembling<'a> {
@@ -104,8 +104,8 @@ impl<'a> Assembling<'a> {
         Self {
             found,
             entries: Vec::with_capacity(found.rows.len()),
-            places: HashMap::new(),
-            carried: HashMap::new(),
+            places: BTreeMap::new(),
+            carried: BTreeMap::new(),
         }
     }
 

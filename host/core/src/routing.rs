@@ -4,12 +4,16 @@
 //! for this visitor, which one the visitor's bucket falls into, and who is next
 //! when that provider cannot serve. Deliberately knows no sessions: one that is
 //! open stays where it opened. Invariant: a pure function; the same visitor at
-//! the same desk with the same routes and the same availability is answered the
-//! same, on every node and after every restart.
+//! the same desk with the same routes, the same stages of migrations in force
+//! and the same availability is answered the same, on every node and after
+//! every restart.
 
 mod calendar;
 mod conditions;
+mod split;
 mod version;
+
+use std::collections::BTreeMap;
 
 use kefu_plugin_api::{
     event::Visitor,
@@ -22,6 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Desk, Route, Weight};
 
 pub use calendar::{Calendar, DAYS, Hours};
+pub use split::{By, Split};
 pub use version::VersionRule;
 
 /// How many buckets visitors are sorted into: hundredths of a percent.
@@ -88,6 +93,10 @@ pub struct Choice {
     pub route_index: usize,
     /// The vendor's group; `None` leaves it to the provider's default.
     pub group: Option<String>,
+    /// The migration that gives the route's visitor to this provider; `None`
+    /// where it is the route's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
 }
 
 /// One step of a decision.
@@ -125,6 +134,25 @@ pub enum Step {
         /// Where it leads.
         provider: ProviderId,
     },
+    /// A stage of a migration is in force for the route that it is.
+    Split {
+        /// The migration.
+        migration: String,
+        /// The stage in force, from 1.
+        stage: usize,
+        /// The route's place, from 0.
+        route: usize,
+        /// Where the route leads.
+        from: ProviderId,
+        /// Where the migration leads.
+        to: ProviderId,
+        /// The first bucket of the route's share that stays with it.
+        cut: u32,
+        /// What gives the visitor to the new provider; absent: the visitor
+        /// stays with the old one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<By>,
+    },
     /// The provider whose turn it was takes no sessions.
     PassedOver {
         /// The route's place, from 0.
@@ -145,51 +173,74 @@ pub enum Step {
     Nobody,
 }
 
-/// Decides which provider a new session of this visitor opens with.
+/// Decides which provider a new session of this visitor opens with, by the
+/// desk's routes alone.
 pub fn choose(
     desk: &Desk,
+    request: &RouteRequest<'_>,
+    available: &dyn Fn(&ProviderId) -> Availability,
+) -> Decision {
+    choose_among(desk, &[], request, available)
+}
+
+/// Decides which provider a new session of this visitor opens with, by the
+/// desk's routes and the stages of migrations that are in force; those of other
+/// desks do not matter.
+pub fn choose_among(
+    desk: &Desk,
+    splits: &[Split],
     request: &RouteRequest<'_>,
     available: &dyn Fn(&ProviderId) -> Availability,
 ) -> Decision {
     let bucket = bucket(&desk.app, &desk.id, request.visitor);
     let mut steps = Vec::new();
     let matching = matching_routes(desk, request, &mut steps);
-    let first = first_by_share(&matching, bucket, &mut steps);
-    let order = failover_order(&matching, first);
-    let chosen = order.iter().find(|(route_index, route)| {
-        let (route_index, provider) = (*route_index, route.provider.clone());
-        match available(&provider) {
-            Availability::Ready => {
-                steps.push(Step::Chosen {
-                    route: route_index,
-                    provider,
-                });
-                true
-            }
-            availability => {
-                steps.push(Step::PassedOver {
-                    route: route_index,
-                    provider,
-                    availability,
-                });
-                false
-            }
-        }
-    });
-    if chosen.is_none() {
-        steps.push(Step::Nobody);
+    let turn = first_by_share(&matching, bucket, &mut steps);
+    let mut order: Vec<Choice> = failover_order(&matching, turn.place)
+        .into_iter()
+        .map(|(route_index, route)| Choice {
+            provider: route.provider.clone(),
+            route_index,
+            group: vendor_group(route, request.group),
+            migration: None,
+        })
+        .collect();
+    if let Some(moved) = split::of(desk, splits, &order, &turn, (bucket, request), &mut steps) {
+        // It was just asked, or could not be.
+        order.retain(|choice| choice.provider != moved.provider);
+        order.insert(0, moved);
     }
-    let to_choice = |(route_index, route): &(usize, &Route)| Choice {
-        provider: route.provider.clone(),
-        route_index: *route_index,
-        group: vendor_group(route, request.group),
-    };
+    let chosen = first_available(&order, available, &mut steps);
     Decision {
         bucket,
-        chosen: chosen.map(to_choice),
-        order: order.iter().map(to_choice).collect(),
+        chosen,
+        order,
         steps,
     }
+}
+
+/// The first of the order that takes sessions.
+fn first_available(
+    order: &[Choice],
+    available: &dyn Fn(&ProviderId) -> Availability,
+    steps: &mut Vec<Step>,
+) -> Option<Choice> {
+    for choice in order {
+        let (route, provider) = (choice.route_index, choice.provider.clone());
+        match available(&provider) {
+            Availability::Ready => {
+                steps.push(Step::Chosen { route, provider });
+                return Some(choice.clone());
+            }
+            availability => steps.push(Step::PassedOver {
+                route,
+                provider,
+                availability,
+            }),
+        }
+    }
+    steps.push(Step::Nobody);
+    None
 }
 
 /// Where a visitor falls at a desk, from 0 to 9,999: the first eight bytes of
@@ -211,15 +262,17 @@ pub fn bucket(app: &AppId, desk: &DeskId, visitor: &str) -> u32 {
 /// in the vendor's words; else the route's; else `None`, the provider's own
 /// default. A name that the route does not translate is the vendor's already.
 pub fn vendor_group(route: &Route, requested: Option<&str>) -> Option<String> {
+    in_vendors_words(&route.groups, route.group.as_ref(), requested)
+}
+
+fn in_vendors_words(
+    groups: &BTreeMap<String, String>,
+    default: Option<&String>,
+    requested: Option<&str>,
+) -> Option<String> {
     match requested {
-        Some(name) => Some(
-            route
-                .groups
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| name.to_owned()),
-        ),
-        None => route.group.clone(),
+        Some(name) => Some(groups.get(name).map_or(name, String::as_str).to_owned()),
+        None => default.cloned(),
     }
 }
 
@@ -247,14 +300,21 @@ fn matching_routes<'a>(
     matching
 }
 
-/// The place in `matching` of the route that the bucket falls to.
-fn first_by_share(
-    matching: &[(usize, &Route)],
-    bucket: u32,
-    steps: &mut Vec<Step>,
-) -> Option<usize> {
+/// Whose turn it is, before anybody is found not to be available.
+struct Turn {
+    /// The route's place among those that are for this visitor.
+    place: usize,
+    /// The first bucket that falls to it.
+    from: u32,
+    /// The first bucket that no longer does.
+    to: u32,
+}
+
+/// The route that the bucket falls to.
+fn first_by_share(matching: &[(usize, &Route)], bucket: u32, steps: &mut Vec<Step>) -> Turn {
     let mut from = 0;
     let mut first = None;
+    let mut last = None;
     for (place, (index, route)) in matching.iter().enumerate() {
         let to = route
             .weight
@@ -267,30 +327,40 @@ fn first_by_share(
             to,
             hit,
         });
+        if route.weight != Some(Weight::ZERO) {
+            let to = BUCKETS;
+            last = Some(Turn { place, from, to });
+        }
         if hit {
-            first = Some(place);
+            first = Some(Turn { place, from, to });
         }
         from = to;
     }
-    first.or_else(|| {
-        // Shares that do not add up: the last route that has one takes the
-        // rest, so that raising any weight still moves nobody towards the end.
-        let has_share = |(_, route): &(usize, &Route)| route.weight != Some(Weight::ZERO);
-        let place = matching.iter().rposition(has_share)?;
-        let (index, route) = matching.get(place)?;
-        steps.push(Step::Rest {
-            route: *index,
-            provider: route.provider.clone(),
-        });
-        Some(place)
-    })
+    // Shares that do not add up: the last route that has one takes the rest, so
+    // that raising any weight still moves nobody towards the end.
+    let rest = last.filter(|_| from < BUCKETS);
+    match (first, rest) {
+        (Some(first), Some(rest)) if first.place == rest.place => rest,
+        (Some(first), _) => first,
+        (None, Some(rest)) => {
+            let (index, route) = matching[rest.place];
+            steps.push(Step::Rest {
+                route: index,
+                provider: route.provider.clone(),
+            });
+            rest
+        }
+        // Nobody has a share, so everybody is the first one's.
+        (None, None) => Turn {
+            place: 0,
+            from: 0,
+            to: BUCKETS,
+        },
+    }
 }
 
 /// The chosen route, those after it in order, then those before it.
-fn failover_order<'a>(
-    matching: &[(usize, &'a Route)],
-    first: Option<usize>,
-) -> Vec<(usize, &'a Route)> {
-    let (before, from_first) = matching.split_at(first.unwrap_or(0));
+fn failover_order<'a>(matching: &[(usize, &'a Route)], first: usize) -> Vec<(usize, &'a Route)> {
+    let (before, from_first) = matching.split_at(first);
     from_first.iter().chain(before).copied().collect()
 }

@@ -10,16 +10,16 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use kefu_core::config::{
-    CheckedFile, Config, ConfigError, ConfigErrors, Difference, Inbound, Isolation, Lookup, Main,
-    MediaStore, NoLookup, Origins, Provider, PushFormat, Rollback, Severity, StoreUrl, Trust,
-    Weight, assemble, check_main, check_provider, diff,
+    CheckedFile, Config, ConfigError, ConfigErrors, Difference, Guards, Inbound, Isolation, Lookup,
+    Main, MediaStore, NoLookup, OnBreach, Origins, Points, Provider, PushFormat, Rollback,
+    Severity, StoreUrl, Trust, Weight, assemble, check_main, check_provider, diff,
 };
 use serde_json::json;
 
@@ -265,6 +265,61 @@ fn a_route_to_a_provider_that_is_not_there_waits() {
 }
 
 #[test]
+fn a_migration_becomes_stages_that_are_whole_each_and_limits() {
+    let main = main_of(&fixture("valid/migration.toml")).settings;
+    let migration = &main.migrations["to-jiaxin"];
+    let stages: Vec<_> = migration
+        .stages
+        .iter()
+        .map(|stage| (stage.visitors.len(), stage.percent, stage.after))
+        .collect();
+    let day = Duration::from_secs(86_400);
+    assert_eq!(
+        stages,
+        [
+            (2, Weight::ZERO, None),
+            (2, Weight::hundredths(150), Some(day)),
+            (3, Weight::percent(100), None)
+        ]
+    );
+    assert_eq!(migration.on_breach, OnBreach::Stop);
+    assert_eq!(migration.groups["sales"], "1001");
+    assert_eq!(migration.window, Duration::from_secs(1_800));
+    let expected = Guards {
+        opening_failures: Some(Points::hundredths(250)),
+        delivery_failures: Some(Points::hundredths(0)),
+        unanswered: None,
+        first_answer: None,
+        rating: None,
+        min_sessions: 50,
+        answer_within: Duration::from_secs(90),
+    };
+    assert_eq!(migration.guards, expected);
+    let expected = Guards {
+        opening_failures: Some(Points::hundredths(200)),
+        delivery_failures: Some(Points::hundredths(200)),
+        unanswered: Some(Points::hundredths(500)),
+        first_answer: Some(Duration::from_secs(30)),
+        rating: Some(Points::hundredths(500)),
+        min_sessions: 20,
+        answer_within: Duration::from_secs(300),
+    };
+    let other = &main.migrations["qiyu-too"];
+    assert_eq!(other.guards, expected);
+    assert_eq!(other.on_breach, OnBreach::Revert);
+    assert_eq!(other.window, Duration::from_secs(600));
+}
+
+#[test]
+fn a_migration_to_a_provider_that_is_not_there_waits() {
+    let main = main_of(&fixture("valid/migration-idle-stage.toml"));
+    let (_, problems) = assemble(main, vec![zhichi("a.toml")]);
+    let expected = "conf/migration-idle-stage.toml:13:1: warning: migrations.to-jiaxin.to = \"jiaxin\": is waiting: no \
+                    valid file in providers/ describes this provider, so the migration moves nobody; known: `zhichi`";
+    assert_eq!(texts(&problems).last().unwrap(), expected);
+}
+
+#[test]
 fn of_two_files_with_one_id_the_later_is_refused() {
     let (config, problems) = assemble(minimal(), vec![zhichi("a.toml"), zhichi("b.toml")]);
     assert_eq!(config.providers.len(), 1);
@@ -343,6 +398,9 @@ fn the_shipped_files_show_every_key() {
         "[[desks.support.groups]]",
         "[[desks.support.routes]]",
         "[[desks.support.routes]]\n[desks.support.routes.when]",
+        "[migrations.to-jiaxin]",
+        "[[migrations.to-jiaxin.stages]]",
+        "[migrations.to-jiaxin.guards]",
     ];
     for header in headers {
         assert_shown(
@@ -375,7 +433,25 @@ fn changes_are_named_one_by_one() {
     zhichi_now.limits.memory = 1 << 30;
     let other = zhichi("other.toml").settings;
     new.providers.insert("other".into(), other);
+    let moving = main_of(&fixture("valid/migration.toml"))
+        .settings
+        .migrations;
+    new.main.migrations = moving;
     let changes = diff(&old, &new);
+    assert_eq!(
+        changes.migrations.get("to-jiaxin"),
+        Some(&Difference::Added)
+    );
+    let mut later = new.clone();
+    let moved = later.main.migrations.get_mut("to-jiaxin").unwrap();
+    moved.stages.pop();
+    assert_eq!(
+        diff(&new, &later).migrations,
+        BTreeMap::from([(
+            "to-jiaxin".into(),
+            Difference::Changed(BTreeSet::from(["stages"]))
+        )])
+    );
     assert_eq!(changes.keys, BTreeSet::from(["limits.session_queue"]));
     assert_eq!(
         changes.desks.get(&"support".into()),

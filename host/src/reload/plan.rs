@@ -141,6 +141,7 @@ fn words(
         .collect();
     describe(&mut words, "apps", &changed.apps);
     describe(&mut words, "desks", &changed.desks);
+    describe(&mut words, "migrations", &changed.migrations);
     describe(&mut words, "providers", &changed.providers);
     for (id, _) in known.iter().filter(|(_, known)| known.new_file) {
         words.push(format!("providers.{id}: new plug-in file"));

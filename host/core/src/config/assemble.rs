@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 
 use kefu_plugin_api::ids::ProviderId;
 
-use super::{Config, ConfigError, Main, Provider, Severity, Trust, error::suggest, locate::Places};
+use super::{
+    Config, ConfigError, Main, Provider, Severity, Trust,
+    error::suggest,
+    locate::{Places, child},
+};
 
 /// The settings of one file and where they stand in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +99,7 @@ pub fn assemble(
     )
 }
 
-/// A warning for every route whose provider is not there.
+/// A warning for every route and every migration whose provider is not there.
 fn waiting_routes(
     main: &CheckedFile<Main>,
     providers: &BTreeMap<ProviderId, Provider>,
@@ -115,6 +119,20 @@ fn waiting_routes(
             );
             problems.push(main.problem(Severity::Warning, &key, problem, right));
         }
+    }
+    for (name, migration) in &main.settings.migrations {
+        if providers.contains_key(&migration.to) {
+            continue;
+        }
+        let key = format!("{}.to", child("migrations", name));
+        let problem = "is waiting: no valid file in providers/ describes this provider, so the \
+                       migration moves nobody"
+            .to_owned();
+        let right = suggest(
+            migration.to.as_str(),
+            providers.keys().map(ProviderId::as_str),
+        );
+        problems.push(main.problem(Severity::Warning, &key, problem, right));
     }
     problems
 }

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
 
 use super::{
-    Admin, App, Config, Desk, Limits, Log, Main, Media, Plugins, Provider, ProviderLimits, Server,
-    ServerLimits, Store,
+    Admin, App, Config, Desk, Limits, Log, Main, Media, Migration, Plugins, Provider,
+    ProviderLimits, Server, ServerLimits, Store,
 };
 
 /// What happened to one entry.
@@ -36,6 +36,8 @@ pub struct Changes {
     pub desks: BTreeMap<DeskId, Difference>,
     /// Apps by key.
     pub apps: BTreeMap<AppId, Difference>,
+    /// Migrations by name.
+    pub migrations: BTreeMap<String, Difference>,
     /// Settings in other sections of the main file, as `server.listen`.
     pub keys: BTreeSet<&'static str>,
 }
@@ -53,6 +55,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
         providers: compare(&old.providers, &new.providers, provider),
         desks: compare(&old.main.desks, &new.main.desks, desk),
         apps: compare(&old.main.apps, &new.main.apps, app),
+        migrations: compare(&old.main.migrations, &new.main.migrations, migration),
         keys: main(&old.main, &new.main),
     }
 }
@@ -90,7 +93,7 @@ macro_rules! differing {
 }
 
 fn main(old: &Main, new: &Main) -> BTreeSet<&'static str> {
-    // Apps and desks are compared by their ids.
+    // Apps, desks and migrations are compared by their ids.
     let Main {
         server: _,
         admin: _,
@@ -102,6 +105,7 @@ fn main(old: &Main, new: &Main) -> BTreeSet<&'static str> {
         calendars: _,
         apps: _,
         desks: _,
+        migrations: _,
     } = old;
     let server = differing!(&old.server, &new.server, Server {
         listen => "server.listen",
@@ -201,6 +205,22 @@ fn desk(old: &Desk, new: &Desk) -> BTreeSet<&'static str> {
         title => "title",
         groups => "groups",
         routes => "routes",
+    })
+    .collect()
+}
+
+fn migration(old: &Migration, new: &Migration) -> BTreeSet<&'static str> {
+    differing!(old, new, Migration {
+        name => "name",
+        desk => "desk",
+        from => "from",
+        to => "to",
+        stages => "stages",
+        group => "group",
+        groups => "groups",
+        window => "window",
+        on_breach => "on_breach",
+        guards => "guards",
     })
     .collect()
 }

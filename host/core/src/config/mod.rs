@@ -34,6 +34,7 @@ mod error;
 mod interpolate;
 mod locate;
 mod media;
+mod migration;
 mod provider;
 mod raw;
 mod settings;
@@ -53,6 +54,7 @@ pub use diff::{Changes, Difference, diff};
 pub use error::{ConfigError, ConfigErrors, Severity};
 pub use interpolate::{Lookup, NoLookup};
 pub use media::{Converter, Inbound, InboundMedia, Media, MediaKind, MediaRule, MediaStore, S3};
+pub use migration::{Guards, Migration, OnBreach, Points, Stage};
 pub use provider::{Emoji, Isolation, OnUnknown, Provider, ProviderLimits, Settings};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Plugins, Rollback, Server, ServerLimits, Store,
@@ -85,6 +87,11 @@ impl Config {
     pub fn desk(&self, id: &str) -> Option<&Desk> {
         self.main.desks.get(&DeskId::new(id))
     }
+
+    /// The migration of this name.
+    pub fn migration(&self, name: &str) -> Option<&Migration> {
+        self.main.migrations.get(name)
+    }
 }
 
 /// The main file, checked: every section with its defaults filled in and its
@@ -111,4 +118,6 @@ pub struct Main {
     pub apps: BTreeMap<AppId, App>,
     /// The service entrances by their id.
     pub desks: BTreeMap<DeskId, Desk>,
+    /// The moves from one provider to another by their name.
+    pub migrations: BTreeMap<String, Migration>,
 }

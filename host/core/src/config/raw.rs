@@ -26,6 +26,7 @@ pub(super) struct Main {
     pub(super) calendars: BTreeMap<String, Calendar>,
     pub(super) apps: BTreeMap<String, App>,
     pub(super) desks: BTreeMap<String, Desk>,
+    pub(super) migrations: BTreeMap<String, Migration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -206,6 +207,40 @@ pub(super) struct When {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Migration {
+    pub(super) desk: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) stages: Vec<Stage>,
+    pub(super) group: Option<String>,
+    pub(super) groups: BTreeMap<String, String>,
+    pub(super) window: Option<Time>,
+    pub(super) on_breach: Option<String>,
+    pub(super) guards: Guards,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Stage {
+    pub(super) visitors: Option<OneOrMany>,
+    pub(super) percent: Option<f64>,
+    pub(super) after: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Guards {
+    pub(super) opening_failures: Option<Limit>,
+    pub(super) delivery_failures: Option<Limit>,
+    pub(super) unanswered: Option<Limit>,
+    pub(super) first_answer: Option<Time>,
+    pub(super) rating: Option<Limit>,
+    pub(super) min_sessions: Option<i64>,
+    pub(super) answer_within: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Calendar {
     pub(super) time_zone: Option<String>,
     pub(super) hours: BTreeMap<String, OneOrMany>,
@@ -285,6 +320,45 @@ impl<'de> Deserialize<'de> for Size {
 
 pub(super) const A_TIME: &str = "a time in quotes, such as \"10s\"";
 pub(super) const A_SIZE: &str = "a size in quotes, such as \"1MiB\"";
+
+/// A number of points, or a word instead of one.
+#[derive(Debug)]
+pub(super) enum Limit {
+    Number(f64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LimitVisitor)
+    }
+}
+
+pub(super) const A_LIMIT: &str = "a number of points or \"off\"";
+
+struct LimitVisitor;
+
+impl Visitor<'_> for LimitVisitor {
+    type Value = Limit;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(A_LIMIT)
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Limit, E> {
+        Ok(Limit::Number(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Limit, E> {
+        // Beyond 32 bits it is out of any range, however it is rounded.
+        let number = i32::try_from(number).map_or(f64::NAN, f64::from);
+        Ok(Limit::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Limit, E> {
+        Ok(Limit::Text(text.to_owned()))
+    }
+}
 
 /// Any text, announced as what it stands for.
 struct Text(&'static str);

@@ -97,15 +97,7 @@ fn route(
         raw.provider,
         "name a provider by its id",
     );
-    for name in raw.groups.keys() {
-        let key = child(&format!("{key}.groups"), name);
-        checker.known(
-            &key,
-            name,
-            "group of this desk",
-            groups.iter().map(|group| group.id.as_str()),
-        );
-    }
+    known_groups(checker, &format!("{key}.groups"), &raw.groups, groups);
     Route {
         provider: ProviderId::new(provider),
         when: when::check(checker, &format!("{key}.when"), raw.when, groups, calendars),
@@ -117,7 +109,21 @@ fn route(
     }
 }
 
-fn weight(checker: &mut Checker, key: &str, percent: f64) -> Weight {
+/// Whatever is translated into a vendor's words must be a group of the desk.
+pub(super) fn known_groups(
+    checker: &mut Checker,
+    key: &str,
+    translated: &BTreeMap<String, String>,
+    groups: &[Group],
+) {
+    for name in translated.keys() {
+        let known = groups.iter().map(|group| group.id.as_str());
+        checker.known(&child(key, name), name, "group of this desk", known);
+    }
+}
+
+/// A share of visitors, written in percent.
+pub(super) fn weight(checker: &mut Checker, key: &str, percent: f64) -> Weight {
     let hundredths = (percent * 100.0).round();
     if !(0.0..=10_000.0).contains(&hundredths) || (percent * 100.0 - hundredths).abs() > 1e-6 {
         checker.error(

@@ -1,10 +1,10 @@
-//! Checks of the main file, but for media, apps and desks.
+//! Checks of the main file, but for media, apps, desks and migrations.
 //!
 //! Owns every default of these sections. Deliberately has none for secrets:
 //! what protects the gateway must be chosen. Invariant: `config/kefu.toml`
 //! shows exactly these defaults.
 
-use super::{Checker, apps, calendars, desks, media};
+use super::{Checker, apps, calendars, desks, media, migrations};
 use crate::config::{
     AddressRange, Admin, Limits, Log, LogFormat, LogLevel, Main, Plugins, Rollback, Server,
     ServerLimits, Store, StoreUrl, Trust, address::parse_base_url, raw,
@@ -15,6 +15,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
     let apps = apps::check(checker, raw.apps);
     let calendars = calendars::check(checker, raw.calendars);
     let desks = desks::check(checker, raw.desks, &apps, &calendars);
+    let migrations = migrations::check(checker, raw.migrations, &desks);
     Main {
         server: server(checker, raw.server),
         admin: admin(checker, raw.admin),
@@ -26,6 +27,7 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Main) -> Main {
         calendars,
         apps,
         desks,
+        migrations,
     }
 }
 

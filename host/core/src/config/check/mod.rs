@@ -12,6 +12,7 @@ mod desks;
 mod emoji;
 mod gateway;
 mod media;
+mod migrations;
 mod provider;
 mod shape;
 mod values;

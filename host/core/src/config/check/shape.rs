@@ -87,6 +87,7 @@ fn note_mismatch(checker: &mut Checker, key: &str, message: &str) {
         Some("a string") => "a text in quotes",
         Some(raw::A_TIME) => raw::A_TIME,
         Some(raw::A_SIZE) => raw::A_SIZE,
+        Some(raw::A_LIMIT) => raw::A_LIMIT,
         Some("i64") => "a whole number",
         Some("f64") => "a number",
         Some("a sequence") => "a list",

@@ -74,7 +74,12 @@ fn texts(checker: &mut Checker, key: &str, raw: Option<OneOrMany>) -> Vec<String
     )
 }
 
-fn visitors(checker: &mut Checker, key: &str, raw: Option<OneOrMany>) -> BTreeSet<String> {
+/// A list of visitors, by the app's ids.
+pub(super) fn visitors(
+    checker: &mut Checker,
+    key: &str,
+    raw: Option<OneOrMany>,
+) -> BTreeSet<String> {
     let listed = texts(checker, key, raw);
     if listed.len() > MOST_VISITORS {
         let problem = format!("lists {} visitors", listed.len());

@@ -118,12 +118,38 @@ fn step(step: &Value) -> String {
             };
             format!("{route} {share}{hit}")
         }
+        Some("split") => split(step),
         Some("rest") => format!("{route} takes what the shares leave over"),
         Some("passed_over") => format!("{route} is passed over: it is {}", text("availability")),
         Some("chosen") => format!("{route} it is"),
         Some("nobody") => "nobody serves this visitor now".to_owned(),
         _ => step.to_string(),
     }
+}
+
+/// What a migration does with the route that it is.
+fn split(step: &Value) -> String {
+    let text = |key: &str| step[key].as_str().unwrap_or("?").to_owned();
+    let number = |key: &str| step[key].as_u64().unwrap_or_default();
+    let (from, to) = (text("from"), text("to"));
+    let whose = match step["by"].as_str() {
+        Some("visitors") => format!("names this visitor: {to} instead of {from}"),
+        Some("percent") => {
+            format!(
+                "moves the buckets before {}: {to} instead of {from}",
+                number("cut")
+            )
+        }
+        _ => format!(
+            "moves the buckets before {}: this visitor stays with {from}",
+            number("cut")
+        ),
+    };
+    format!(
+        "migration {}, stage {}, {whose}",
+        text("migration"),
+        number("stage")
+    )
 }
 
 #[cfg(test)]
@@ -139,6 +165,9 @@ mod tests {
                 {"step": "share", "route": 1, "provider": "jiaxin", "from": 0, "to": 1000, "hit": true},
                 {"step": "share", "route": 2, "provider": "zhichi", "from": 1000, "to": 1000, "hit": false},
                 {"step": "rest", "route": 2, "provider": "zhichi"},
+                {"step": "split", "migration": "m", "stage": 1, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090, "by": "visitors"},
+                {"step": "split", "migration": "m", "stage": 2, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090, "by": "percent"},
+                {"step": "split", "migration": "m", "stage": 2, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090},
                 {"step": "passed_over", "route": 1, "provider": "jiaxin", "availability": "paused"},
                 {"step": "chosen", "route": 2, "provider": "zhichi"},
                 {"step": "of_tomorrow"},
@@ -153,6 +182,9 @@ v1 at desk support: bucket 812 of 0 to 9999, at 2026-11-23T10:00:00.000Z
   route 2 to jiaxin takes the buckets 0 to 999, this one too
   route 3 to zhichi has no share
   route 3 to zhichi takes what the shares leave over
+  migration m, stage 1, names this visitor: qiyu instead of zhichi
+  migration m, stage 2, moves the buckets before 1090: qiyu instead of zhichi
+  migration m, stage 2, moves the buckets before 1090: this visitor stays with zhichi
   route 2 to jiaxin is passed over: it is paused
   route 3 to zhichi it is
   {\"step\":\"of_tomorrow\"}

@@ -33,7 +33,7 @@ use crate::{
     config::Loaded,
     delivery::{self, Delivery, RecoveredEntry},
     edge::{self, ShutdownTrigger},
-    figures::Figures,
+    figures::{self, Figures},
     media::{self, Media, inbound::Inbound},
     plugin::Registry,
     push::{self, Pushes},
@@ -51,7 +51,7 @@ pub struct App {
     pushes: Pushes,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
-    housekeeping: [JoinHandle<()>; 2],
+    housekeeping: [JoinHandle<()>; 3],
     reloader: Reloader,
     hang_up: JoinHandle<()>,
     public: SocketAddr,
@@ -89,7 +89,7 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, metrics.clone())?);
         let media = Media::open(&config.main.media, &public_url)?;
         let registry = open_providers(&config, &store, &metrics).await?;
-        let figures = Figures::default();
+        let figures = Figures::open(Arc::clone(&store))?;
         let router = Arc::new(Router::new(Arc::clone(&registry)));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let engine = Engine::new(session::Parts {
@@ -159,6 +159,7 @@ impl App {
                 Arc::clone(&config),
                 metrics.clone(),
             )),
+            tokio::spawn(figures::keep(figures.clone())),
         ];
         let apps = edge::Public::new(edge::Parts {
             config: Arc::clone(&config),
@@ -240,8 +241,19 @@ impl App {
         let settled = threads::ended("stop engine", Box::new(move || engine.stop(grace)));
         // The engine looks at the time itself, and needs a moment beyond it.
         let settled = timeout(grace + STOP_MARGIN, settled).await;
+        let figures = self.figures;
+        let written = move || {
+            // What could not be written was said.
+            let _ = figures.flush().recv();
+        };
+        let kept = threads::ended("keep figures", Box::new(written));
+        let kept = timeout(STOP_MARGIN, kept).await;
         let reloaded = timeout(grace, reloaded).await;
-        delivered && pushed && settled == Ok(true) && reloaded == Ok(true)
+        delivered
+            && pushed
+            && [settled, reloaded, kept]
+                .iter()
+                .all(|ended| *ended == Ok(true))
     }
 }
 

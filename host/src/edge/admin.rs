@@ -225,6 +225,8 @@ impl Inner {
     fn metrics_page(&self) -> Response<Body> {
         let providers = self.operations.providers();
         let standings = providers.iter().map(|it| (&it.id, &it.standing));
+        let config = self.config.load();
+        self.metrics.desks_stand(|desk| config.desk(desk).is_some());
         let mapped = self.operations.mapped_copies();
         self.metrics.providers_stand(standings, mapped);
         let page = self.metrics.render();

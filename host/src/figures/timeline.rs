@@ -1,11 +1,14 @@
 //! Slots of time, and what was counted in each.
 //!
 //! Owns where a count goes: questions and their answers where the question
-//! began, everything else where it was seen. Invariant: slots lie side by side;
-//! one begins every ten seconds, and wherever it was asked for.
+//! began, everything else where it was seen. Slots of a minute that are not cut
+//! apart are one piece on disk. Deliberately does no I/O: what is to be written
+//! is taken out, what was written is put in. Invariants: slots lie side by side;
+//! one begins every ten seconds, and wherever it was asked for; everything that
+//! began after [`begins`](Timeline::begins) is here.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Range,
     time::Duration,
 };
@@ -16,8 +19,12 @@ use kefu_plugin_api::{
     time::Timestamp,
 };
 
+use crate::store::figures::CountedRow;
+
 /// How long a slot is, unless it is cut.
 const SLOT_MS: i64 = 10_000;
+/// How long a piece on disk is, unless it is cut.
+const PIECE_MS: i64 = 60_000;
 /// The shortest time that slots are kept in memory.
 const KEPT_MS: i64 = 6 * 3600 * 1000;
 
@@ -25,37 +32,136 @@ const KEPT_MS: i64 = 6 * 3600 * 1000;
 #[derive(Default)]
 pub(super) struct Timeline {
     slots: BTreeMap<Timestamp, Slot>,
-    open: BTreeMap<(DeskId, ProviderId), HashMap<SessionId, Timestamp>>,
+    /// Whatever began before is not in memory any more.
+    begins: Timestamp,
+    /// Questions without an answer, and since when they have waited.
+    open: BTreeMap<Key, HashMap<SessionId, Timestamp>>,
+    /// Sessions whose question was settled while open ones are looked for.
+    settled: Option<HashSet<SessionId>>,
+    /// Pieces that differ from what is on disk.
+    unwritten: BTreeSet<(Timestamp, Key)>,
+    /// What belongs to pieces that are on disk only.
+    late: BTreeMap<(Timestamp, Key), Tally>,
 }
 
-type Slot = BTreeMap<(DeskId, ProviderId), Tally>;
+/// At which desk, of whom.
+pub(super) type Key = (DeskId, ProviderId);
+
+#[derive(Default)]
+struct Slot {
+    /// Where the piece begins that it is written with.
+    piece: Timestamp,
+    tallies: BTreeMap<Key, Tally>,
+}
+
+/// What has to be written.
+#[derive(Default)]
+pub(super) struct Unwritten {
+    /// Pieces as they are now.
+    pub(super) rows: Vec<CountedRow>,
+    /// What is to be added to pieces on disk.
+    pub(super) late: BTreeMap<(Timestamp, Key), Tally>,
+}
 
 impl Timeline {
-    pub(super) fn of(
-        &self,
-        desk: &DeskId,
-        provider: &ProviderId,
-        span: Range<Timestamp>,
-        answer_within: Duration,
-        now: Timestamp,
-    ) -> Tally {
-        if span.start >= span.end {
-            return Tally::default();
+    /// One that goes on after a restart: whatever is younger than six hours is
+    /// to be [restored](Self::restore).
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            begins: floor(now, PIECE_MS).plus_ms(-KEPT_MS),
+            settled: Some(HashSet::new()),
+            ..Self::default()
         }
-        let key = (desk.clone(), provider.clone());
+    }
+
+    /// From when on everything is in memory.
+    pub(super) fn begins(&self) -> Timestamp {
+        self.begins
+    }
+
+    /// Puts in what is on disk.
+    pub(super) fn restore(&mut self, rows: Vec<CountedRow>) {
+        for row in rows {
+            let slot = self.slots.entry(row.begin).or_insert_with(|| Slot {
+                piece: row.begin,
+                ..Slot::default()
+            });
+            let tally = slot.tallies.entry((row.desk, row.provider)).or_default();
+            tally.merge(&row.tally);
+        }
+    }
+
+    /// Puts in a question that was found open in the store, unless it was
+    /// settled meanwhile.
+    pub(super) fn found_open(
+        &mut self,
+        desk: DeskId,
+        provider: ProviderId,
+        session: SessionId,
+        since: Timestamp,
+    ) {
+        let settled = self.settled.as_ref();
+        if settled.is_none_or(|settled| !settled.contains(&session)) {
+            let open = self.open.entry((desk, provider)).or_default();
+            open.insert(session, since);
+        }
+    }
+
+    /// Every open question was found.
+    pub(super) fn found_all(&mut self) {
+        self.settled = None;
+    }
+
+    /// What was counted in the slots that begin in a span and are in memory.
+    /// Of answers, all that there are.
+    pub(super) fn of(&self, key: &Key, span: Range<Timestamp>) -> Tally {
         let mut sum = Tally::default();
-        for slot in self.slots.range(span.clone()).map(|(_, slot)| slot) {
-            if let Some(tally) = slot.get(&key) {
-                sum.merge(tally);
+        if span.start < span.end {
+            for slot in self.slots.range(span).map(|(_, slot)| slot) {
+                if let Some(tally) = slot.tallies.get(key) {
+                    sum.merge(tally);
+                }
             }
         }
-        let mut sum = sum.answered_within(answer_within);
-        sum.unanswered += self.overdue(&key, &span, answer_within, now);
         sum
     }
 
+    /// Since when questions have waited that have waited for too long, oldest
+    /// first.
+    pub(super) fn overdue(
+        &self,
+        key: &Key,
+        answer_within: Duration,
+        now: Timestamp,
+    ) -> Vec<Timestamp> {
+        let limit = i64::try_from(answer_within.as_millis()).unwrap_or(i64::MAX);
+        let open = self.open.get(key).into_iter().flat_map(HashMap::values);
+        let mut overdue: Vec<_> = open
+            .filter(|since| now.since_ms(**since) > limit)
+            .copied()
+            .collect();
+        overdue.sort_unstable();
+        overdue
+    }
+
+    /// Everybody of whom something is in memory, in slots that begin in a span.
+    pub(super) fn keys(&self, span: Range<Timestamp>) -> BTreeSet<Key> {
+        if span.start >= span.end {
+            return BTreeSet::new();
+        }
+        let slots = self.slots.range(span);
+        slots
+            .flat_map(|(_, slot)| slot.tallies.keys().cloned())
+            .collect()
+    }
+
+    /// Begins a new slot, and a new piece, now.
     pub(super) fn cut(&mut self, now: Timestamp) {
-        self.slots.entry(now).or_default();
+        self.make_way(now);
+        self.slots.entry(now).or_insert_with(|| Slot {
+            piece: now,
+            ..Slot::default()
+        });
     }
 
     pub(super) fn count(
@@ -73,6 +179,9 @@ impl Timeline {
                 since
             }
             Seen::Answered { since, .. } | Seen::Unanswered { since } => {
+                if let Some(settled) = &mut self.settled {
+                    settled.insert(session.clone());
+                }
                 if let Some(open) = self.open.get_mut(&key) {
                     open.remove(session);
                 }
@@ -80,52 +189,81 @@ impl Timeline {
             }
             _ => now,
         };
-        let tally = self.slot(at, now).entry(key).or_default();
-        add(tally, observation.seen);
+        self.make_way(now);
+        add(self.tally(at, key), observation.seen);
     }
 
-    /// How many questions that began in this span have waited for too long.
-    fn overdue(
-        &self,
-        key: &(DeskId, ProviderId),
-        span: &Range<Timestamp>,
-        answer_within: Duration,
-        now: Timestamp,
-    ) -> u64 {
-        let limit = i64::try_from(answer_within.as_millis()).unwrap_or(i64::MAX);
-        let Some(open) = self.open.get(key) else {
-            return 0;
-        };
-        let overdue = open
-            .values()
-            .filter(|since| span.contains(since) && now.since_ms(**since) > limit)
-            .count();
-        overdue as u64
-    }
-
-    /// The slot of a moment; the present one for what is not kept any more.
-    fn slot(&mut self, at: Timestamp, now: Timestamp) -> &mut Slot {
-        let begin = begin_of(now);
-        let oldest = begin.plus_ms(-KEPT_MS);
-        if self
-            .slots
-            .last_key_value()
-            .is_none_or(|(last, _)| *last < begin)
-        {
-            self.slots.entry(begin).or_default();
-            self.slots = self.slots.split_off(&oldest);
+    /// Takes out what has to be written. What could not be is to be
+    /// [given back](Self::give_back).
+    pub(super) fn take_unwritten(&mut self) -> Unwritten {
+        let pieces = std::mem::take(&mut self.unwritten);
+        let rows = pieces.into_iter().map(|(begin, key)| {
+            let mut tally = Tally::default();
+            let end = floor(begin, PIECE_MS).plus_ms(PIECE_MS);
+            for slot in self.slots.range(begin..end).map(|(_, slot)| slot) {
+                if let (true, Some(part)) = (slot.piece == begin, slot.tallies.get(&key)) {
+                    tally.merge(part);
+                }
+            }
+            CountedRow {
+                begin,
+                desk: key.0,
+                provider: key.1,
+                tally,
+            }
+        });
+        Unwritten {
+            rows: rows.collect(),
+            late: std::mem::take(&mut self.late),
         }
-        let at = if at < oldest { now } else { at };
-        let floor = begin_of(at);
-        let known = self.slots.range(floor..=at).next_back();
-        let key = known.map_or(floor, |(key, _)| *key);
-        self.slots.entry(key).or_default()
+    }
+
+    /// What could not be written is written later.
+    pub(super) fn give_back(
+        &mut self,
+        pieces: Vec<(Timestamp, Key)>,
+        late: BTreeMap<(Timestamp, Key), Tally>,
+    ) {
+        let begins = self.begins;
+        let pieces = pieces.into_iter().filter(|(begin, _)| *begin >= begins);
+        self.unwritten.extend(pieces);
+        for (piece, tally) in late {
+            self.late.entry(piece).or_default().merge(&tally);
+        }
+    }
+
+    /// Lets go of what is too old, whole pieces at a time, once it is written.
+    fn make_way(&mut self, now: Timestamp) {
+        let begins = floor(now, PIECE_MS).plus_ms(-KEPT_MS);
+        let oldest = self.unwritten.first().map_or(begins, |(begin, _)| *begin);
+        let begins = begins.min(oldest);
+        if begins > self.begins {
+            self.slots = self.slots.split_off(&begins);
+            self.begins = begins;
+        }
+    }
+
+    /// Where a moment is counted.
+    fn tally(&mut self, at: Timestamp, key: Key) -> &mut Tally {
+        if at < self.begins {
+            let piece = floor(at, PIECE_MS);
+            return self.late.entry((piece, key)).or_default();
+        }
+        let begin = floor(at, SLOT_MS);
+        let known = self.slots.range(begin..=at).next_back();
+        let begin = known.map_or(begin, |(begin, _)| *begin);
+        let minute = floor(begin, PIECE_MS);
+        let before = self.slots.range(minute..=begin).next_back();
+        let piece = before.map_or(minute, |(_, slot)| slot.piece);
+        self.unwritten.insert((piece, key.clone()));
+        let slot = self.slots.entry(begin).or_default();
+        slot.piece = piece;
+        slot.tallies.entry(key).or_default()
     }
 }
 
-/// Where the uncut slot of a moment begins.
-fn begin_of(at: Timestamp) -> Timestamp {
-    Timestamp::from_unix_ms(at.unix_ms().div_euclid(SLOT_MS) * SLOT_MS)
+fn floor(at: Timestamp, step_ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(at.unix_ms().div_euclid(step_ms) * step_ms)
 }
 
 fn add(tally: &mut Tally, seen: Seen) {

@@ -15,12 +15,13 @@ use kefu_core::{
 use kefu_plugin_api::{capability::EvaluationTarget, ids::ProviderId, time::Timestamp};
 
 use super::engine::Shared;
-use crate::telemetry::Metrics;
+use crate::{figures::Answer, telemetry::Metrics};
 
 /// What there is to count of a turn; mostly nothing.
 pub(super) struct Tally {
     by_source: Option<BySource>,
     seen: Vec<Observation>,
+    answer: Option<Answer>,
 }
 
 impl Tally {
@@ -35,6 +36,7 @@ impl Tally {
         Self {
             by_source: BySource::of(config, record, events),
             seen: figures::observe(before, record, events, missed),
+            answer: Answer::of(record, events),
         }
     }
 
@@ -43,9 +45,13 @@ impl Tally {
         if let Some(by_source) = self.by_source {
             by_source.count(&shared.metrics);
         }
+        shared.metrics.observed(&record.desk, &self.seen);
         shared
             .figures
             .count(&record.desk, &record.id, &self.seen, now);
+        if let Some(answer) = self.answer {
+            shared.figures.note(answer, now);
+        }
     }
 }
 

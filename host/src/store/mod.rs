@@ -9,6 +9,7 @@
 //! under which callbacks find this one, so that sessions can be spread by the
 //! shard that their ids begin with.
 
+pub mod figures;
 mod list;
 mod log;
 mod open;
@@ -36,6 +37,7 @@ use kefu_plugin_api::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    figures::FiguresStore,
     list::{Listed, Wanted},
     trail::Kept,
 };
@@ -45,7 +47,7 @@ use crate::session::{IdempotencyKey, StoredEvent, VisitorKey};
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
 /// A database of sessions.
-pub trait Store: Inspected + Send + Sync + 'static {
+pub trait Store: Inspected + FiguresStore + Send + Sync + 'static {
     /// Writes what one turn caused.
     fn commit(&self, commit: Commit, done: Done<Committed>);
 

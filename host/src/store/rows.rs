@@ -9,7 +9,9 @@ use kefu_plugin_api::{
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, InboxEvent, StoreError, list, name_parts, open, push, trail};
+use super::{
+    Commit, Committed, InboxEvent, StoreError, figures, list, name_parts, open, push, trail,
+};
 use kefu_core::outbox::DeadLetter;
 
 /// How long a request's answer is remembered.
@@ -310,8 +312,8 @@ pub(super) fn sweep(connection: &Connection, now: Timestamp) -> Result<(), Store
         connection,
         "DELETE FROM dedupe WHERE expires <= ?",
         params![now.unix_ms()],
-    )
-    .map(drop)
+    )?;
+    figures::sweep(connection, now)
 }
 
 fn remove_from_inbox(connection: &Connection, inbox: u64) -> Result<(), StoreError> {

@@ -64,6 +64,23 @@ const STEPS: &[Step] = &[
             ",
         rows: trail::fill_in,
     },
+    // What was measured, a row per minute, desk and provider; and what vendors
+    // answered that sessions can do.
+    Step {
+        tables: "
+            CREATE TABLE figures (
+                begin INTEGER NOT NULL, desk TEXT NOT NULL, provider TEXT NOT NULL,
+                tally BLOB NOT NULL,
+                PRIMARY KEY (begin, desk, provider)
+            ) WITHOUT ROWID;
+            CREATE TABLE returned (
+                provider TEXT NOT NULL, app_version TEXT NOT NULL, digest TEXT NOT NULL,
+                capabilities BLOB NOT NULL, sessions INTEGER NOT NULL, last INTEGER NOT NULL,
+                PRIMARY KEY (provider, app_version, digest)
+            ) WITHOUT ROWID;
+            ",
+        rows: |_| Ok(()),
+    },
 ];
 
 const FIRST: &str = "

@@ -75,7 +75,7 @@ impl SqliteStore {
         })
     }
 
-    fn write(&self, job: Job) {
+    pub(super) fn write(&self, job: Job) {
         let lost = match &self.writer {
             Some(writer) => writer.send(job).err().map(|lost| lost.0),
             None => Some(job),
@@ -88,7 +88,10 @@ impl SqliteStore {
                 Job::Unbury(.., done) => done(Err(stopped())),
                 Job::Pushed(.., done) => done(Err(stopped())),
                 Job::DropPushes(_, done) => done(Err(stopped())),
-                Job::MarkAttempted(.., done) | Job::Bury(.., done) | Job::Sweep(_, done) => {
+                Job::MarkAttempted(.., done)
+                | Job::Bury(.., done)
+                | Job::KeepFigures(.., done)
+                | Job::Sweep(_, done) => {
                     done(Err(stopped()));
                 }
             }

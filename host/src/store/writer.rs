@@ -18,7 +18,11 @@ use kefu_plugin_api::{
 };
 use rusqlite::Connection;
 
-use super::{Again, Commit, Committed, Done, InboxEvent, PushLane, StoreError, push, rows};
+use super::{
+    Again, Commit, Committed, Done, InboxEvent, PushLane, StoreError,
+    figures::{self, CountedRow, ReturnedRow},
+    push, rows,
+};
 use crate::telemetry::Metrics;
 
 /// Something to write.
@@ -30,6 +34,7 @@ pub(super) enum Job {
     Unbury(String, Again, Done<Option<u64>>),
     Pushed(Box<PushLane>, Option<Box<DeadLetter>>, Done<bool>),
     DropPushes(AppId, Done<usize>),
+    KeepFigures(Vec<CountedRow>, Vec<ReturnedRow>, Done<()>),
     Sweep(Timestamp, Done<()>),
 }
 
@@ -145,6 +150,10 @@ fn write(connection: &Connection, job: Job, go: bool) -> (Telling, Result<(), St
             go.then(|| push::advance(connection, &lane, dead.as_deref())),
         ),
         Job::DropPushes(app, done) => both(done, go.then(|| push::forget(connection, &app))),
+        Job::KeepFigures(rows, returned, done) => both(
+            done,
+            go.then(|| figures::keep(connection, &rows, &returned)),
+        ),
         Job::Sweep(now, done) => both(done, go.then(|| rows::sweep(connection, now))),
     }
 }

@@ -9,6 +9,7 @@ mod by_provider;
 mod plugins;
 mod process;
 mod pushes;
+mod service;
 mod sources;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -22,7 +23,7 @@ use prometheus_client::{
 
 use self::{
     by_provider::ByProvider, plugins::Plugins, process::ProcessMemory, pushes::Pushes,
-    sources::Sources,
+    service::Service, sources::Sources,
 };
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
@@ -60,6 +61,7 @@ struct All {
     media_converted: Family<Outcome, Counter>,
     plugins: Plugins,
     pushes: Pushes,
+    service: Service,
     sources: Sources,
 }
 
@@ -118,6 +120,7 @@ impl Metrics {
             media_converted: Family::default(),
             plugins: Plugins::default(),
             pushes: Pushes::default(),
+            service: Service::default(),
             sources: Sources::default(),
         };
         all.register_edge();
@@ -125,6 +128,7 @@ impl Metrics {
         all.register_delivery();
         all.plugins.register(&mut all.registry);
         all.pushes.register(&mut all.registry);
+        all.service.register(&mut all.registry);
         all.sources.register(&mut all.registry);
         all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))

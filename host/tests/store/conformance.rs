@@ -10,6 +10,10 @@ use kefu_core::turn::NameKey;
 use kefu_gateway::store::{Committed, Unsent};
 use kefu_plugin_api::ids::SessionId;
 
+pub(crate) use crate::figures::{
+    figures_are_kept_by_time_desk_and_provider, what_vendors_answered_is_kept_once_per_answer,
+    what_was_measured_long_ago_is_forgotten,
+};
 pub(crate) use crate::list::{
     a_page_of_sessions_walks_a_bounded_number_of_them, a_sessions_trail_is_kept_beside_its_log,
     a_visitors_sessions_are_listed_in_every_app, all_sessions_are_listed_newest_first_in_pages,
@@ -67,6 +71,9 @@ macro_rules! conformance_of {
             a_visitors_only_session_with_a_provider_is_guarded
             a_message_is_found_in_its_log
             a_sample_of_many_sessions_is_taken_while_others_write
+            figures_are_kept_by_time_desk_and_provider
+            what_vendors_answered_is_kept_once_per_answer
+            what_was_measured_long_ago_is_forgotten
             what_is_to_be_pushed_is_written_with_its_turn
             a_lane_goes_on_until_nothing_is_left_in_it
             a_push_that_is_given_up_leaves_a_letter_and_its_lane_goes_on

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be built is a failed test")]
 
 mod conformance;
+mod figures;
 mod fixture;
 mod list;
 mod open;

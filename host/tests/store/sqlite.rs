@@ -110,6 +110,8 @@ const UNDO: &[&str] = &[
      ALTER TABLE dead_letters DROP COLUMN session;
      ALTER TABLE events DROP COLUMN pushed;
      ALTER TABLE events DROP COLUMN call;",
+    "DROP TABLE returned;
+     DROP TABLE figures;",
 ];
 
 /// Prints how long the questions about open sessions take; run by hand.

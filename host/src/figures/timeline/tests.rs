@@ -27,9 +27,12 @@ impl Desk {
     }
 
     fn of(&self, from: i64, to: i64, now: i64) -> Tally {
-        let span = at(from)..at(to);
-        self.0
-            .of(&"desk".into(), &"vendor".into(), span, MINUTE, at(now))
+        let key = ("desk".into(), "vendor".into());
+        let mut sum = self.0.of(&key, at(from)..at(to)).answered_within(MINUTE);
+        let overdue = self.0.overdue(&key, MINUTE, at(now));
+        let in_span = |since: &&Timestamp| (at(from)..at(to)).contains(since);
+        sum.unanswered += overdue.iter().filter(in_span).count() as u64;
+        sum
     }
 }
 
@@ -111,9 +114,8 @@ fn providers_and_desks_are_told_apart() {
     desk.sees(0, Seen::Taken);
     let span = || at(0)..at(10);
     let of = |desk_id: &str, provider: &str| {
-        desk.0
-            .of(&desk_id.into(), &provider.into(), span(), MINUTE, at(9))
-            .openings
+        let key = (desk_id.into(), provider.into());
+        desk.0.of(&key, span()).openings
     };
     assert_eq!(of("desk", "vendor"), 1);
     assert_eq!(of("desk", "other"), 0);
@@ -130,10 +132,92 @@ fn a_clock_that_goes_back_loses_nothing() {
 }
 
 #[test]
-fn old_slots_make_way() {
+fn old_slots_make_way_once_they_are_written() {
     let mut desk = desk();
     desk.sees(0, Seen::Taken);
-    let later = KEPT_MS / 1000 + 20;
+    let later = KEPT_MS / 1000 + 120;
     desk.sees(later, Seen::Ended);
+    assert_eq!(desk.0.slots.len(), 2, "not written yet");
+    assert_eq!(desk.0.take_unwritten().rows.len(), 2);
+    desk.sees(later + 1, Seen::Ended);
     assert_eq!(desk.0.slots.len(), 1);
+    assert_eq!(desk.0.begins(), at(120));
+}
+
+fn written(desk: &mut Desk) -> Vec<(i64, u64)> {
+    let rows = desk.0.take_unwritten().rows;
+    let second = |begin: Timestamp| begin.since_ms(NOON) / 1000;
+    rows.iter()
+        .map(|row| (second(row.begin), row.tally.openings))
+        .collect()
+}
+
+#[test]
+fn slots_of_a_minute_are_written_together_unless_they_are_cut() {
+    let mut desk = desk();
+    for second in [5, 35] {
+        desk.sees(second, Seen::Taken);
+    }
+    desk.0.cut(at(40));
+    for second in [41, 55, 65] {
+        desk.sees(second, Seen::Taken);
+    }
+    assert_eq!(written(&mut desk), [(0, 2), (40, 2), (60, 1)]);
+    assert_eq!(written(&mut desk), []);
+    desk.sees(55, Seen::Taken);
+    assert_eq!(written(&mut desk), [(40, 3)], "a piece is written whole");
+}
+
+#[test]
+fn what_was_written_goes_on_after_a_restart_and_a_cut_stays_cut() {
+    let mut before = desk();
+    before.sees(5, Seen::NotTaken);
+    before.0.cut(at(7));
+    before.sees(8, Seen::Taken);
+    let rows = before.0.take_unwritten().rows;
+    let mut after = Desk(Timeline::new(at(20)));
+    after.0.restore(rows);
+    after.sees(21, Seen::Taken);
+    assert_eq!(after.of(7, 60, 60).openings, 2);
+    assert_eq!(after.of(0, 7, 60).opening_failures, 1);
+    assert_eq!(written(&mut after), [(7, 2)], "with what was there before");
+}
+
+#[test]
+fn what_could_not_be_written_is_written_the_next_time() {
+    let mut desk = desk();
+    desk.sees(5, Seen::Taken);
+    let lost = desk.0.take_unwritten();
+    let pieces = lost.rows.iter();
+    let pieces = pieces.map(|row| (row.begin, (row.desk.clone(), row.provider.clone())));
+    desk.0.give_back(pieces.collect(), lost.late);
+    assert_eq!(written(&mut desk), [(0, 1)]);
+}
+
+#[test]
+fn an_answer_to_a_question_of_long_ago_goes_to_where_it_was_asked() {
+    let mut desk = Desk(Timeline::new(at(0)));
+    let since = at(-KEPT_MS / 1000 - 90);
+    desk.sees(0, Seen::Unanswered { since });
+    let unwritten = desk.0.take_unwritten();
+    assert_eq!(unwritten.rows, []);
+    let late: Vec<_> = unwritten.late.into_iter().collect();
+    let ((begin, _), tally) = &late[0];
+    assert_eq!(*begin, floor(since, PIECE_MS));
+    assert_eq!(tally.unanswered, 1);
+}
+
+#[test]
+fn a_question_that_is_settled_while_open_ones_are_found_stays_settled() {
+    let mut desk = Desk(Timeline::new(at(0)));
+    desk.sees_in("s1", 1, Seen::Unanswered { since: at(-30) });
+    for session in ["s1", "s2"] {
+        desk.0
+            .found_open("desk".into(), "vendor".into(), session.into(), at(-30));
+    }
+    desk.0.found_all();
+    let overdue = desk
+        .0
+        .overdue(&("desk".into(), "vendor".into()), MINUTE, at(100));
+    assert_eq!(overdue, [at(-30)]);
 }

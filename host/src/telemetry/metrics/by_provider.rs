@@ -57,6 +57,15 @@ where
         self.write().remove(provider);
     }
 
+    /// Takes all series away whose labels are not these.
+    pub(super) fn retain(&self, keep: impl Fn(&L) -> bool) {
+        let mut all = self.write();
+        for series in all.values_mut() {
+            series.retain(|labels, _| keep(labels));
+        }
+        all.retain(|_, series| !series.is_empty());
+    }
+
     /// Takes these in place of all there were.
     pub(super) fn replace(&self, now: impl IntoIterator<Item = (ProviderId, L, M)>) {
         let mut series = Series::new();

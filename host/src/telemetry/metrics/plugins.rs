@@ -217,6 +217,7 @@ impl Metrics {
         all.adapter_calls.forget(provider);
         all.dead_letters.forget(provider);
         all.sources.forget(provider);
+        all.service.forget(provider);
     }
 }
 

@@ -128,6 +128,7 @@ impl App {
         })?;
         take_up(&engine, &delivery, &pushes)?;
 
+        let main_file = sources.main_file().to_owned();
         let reloader = Reloader::start(reload::Parts {
             sources,
             config: Arc::clone(&config),
@@ -150,6 +151,7 @@ impl App {
             engine: engine.clone(),
             pushes: pushes.clone(),
             reloader: reloader.clone(),
+            main_file,
         });
         let (trigger, shutdown) = edge::shutdown_signal();
         let housekeeping = [

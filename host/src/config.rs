@@ -6,8 +6,10 @@
 //! reported and touches nobody else; read again, it leaves its provider as it
 //! was, and one that was read only in part counts as not read.
 
+mod edit;
 mod open;
 mod stamp;
+mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,8 +24,10 @@ use kefu_core::config::{
 };
 use kefu_plugin_api::{Secret, ids::ProviderId};
 
+pub use edit::{EditError, NewWeight, WrittenRoute, routes as written_routes, set_weights};
 pub(crate) use open::open_regular;
 pub use stamp::{Fingerprint, Stamp};
+pub use write::{WriteError, Written, change as change_main, read as read_main};
 
 /// What was found on disk.
 #[derive(Debug)]

@@ -57,6 +57,8 @@ pub enum Slug {
     IdempotencyKeyReused,
     /// The first request with this key is still under way.
     IdempotencyKeyInFlight,
+    /// It is not, or not any more, as the request takes it to be.
+    Conflict,
     /// Longer than allowed.
     TooLarge,
     /// A kind of media that is not taken.
@@ -88,6 +90,7 @@ impl Slug {
             Self::NotInvited => "not-invited",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::IdempotencyKeyInFlight => "idempotency-key-in-flight",
+            Self::Conflict => "conflict",
             Self::TooLarge => "too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::RateLimited => "rate-limited",
@@ -109,6 +112,7 @@ impl Slug {
             Self::SessionEnded
             | Self::AlreadyHuman
             | Self::NotInvited
+            | Self::Conflict
             | Self::IdempotencyKeyInFlight => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -137,6 +141,7 @@ impl Slug {
             Self::IdempotencyKeyInFlight => {
                 "The first request with this idempotency key is under way"
             }
+            Self::Conflict => "It does not stand as the request takes it to",
             Self::TooLarge => "The request is too large",
             Self::UnsupportedMediaType => "This kind of media is not taken",
             Self::RateLimited => "Too many requests",

@@ -4,9 +4,10 @@
 //! Deliberately decides nothing. Invariant: what visitors and agents said is in
 //! no answer.
 
+mod editing;
 mod inspecting;
 
-use std::{future::ready, sync::Arc};
+use std::{future::ready, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kefu_core::{
@@ -40,6 +41,8 @@ pub(super) struct Overview {
     pub(super) engine: Engine,
     pub(super) pushes: Pushes,
     pub(super) reloader: Reloader,
+    /// Where weights are written back to.
+    pub(super) main_file: PathBuf,
 }
 
 impl Operations for Overview {
@@ -248,6 +251,7 @@ fn told(answer: Result<Report, ReloadError>) -> Result<Value, Problem> {
             ReloadError::Stopping | ReloadError::Busy | ReloadError::Broken => {
                 Problem::new(Slug::Overloaded, error.to_string())
             }
+            ReloadError::NotWritten(problem) => *problem,
             ReloadError::NoSuchProvider(_) | ReloadError::NotRetained(_) => {
                 Problem::new(Slug::NotFound, error.to_string())
             }

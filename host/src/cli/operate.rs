@@ -1,6 +1,6 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
-//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `route explain`,
-//! `sessions`, `trail`.
+//! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `weights`,
+//! `route explain`, `sessions`, `trail`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
@@ -10,6 +10,7 @@ mod client;
 mod explain;
 mod print;
 mod sessions;
+mod weights;
 
 use std::{
     io::{self, Write},
@@ -88,6 +89,14 @@ pub(super) enum Command {
         gateway: Gateway,
         #[command(flatten)]
         whose: sessions::Whose,
+    },
+    /// Show how visitors are shared out at a desk, or write new shares into the
+    /// main file and bring them into force.
+    Weights {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        wanted: weights::Wanted,
     },
     /// Ask a running gateway about its routes.
     #[command(subcommand)]
@@ -191,6 +200,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             let words = whose.language();
             gateway.show(&answer, |out, answer| sessions::trail(out, answer, words))
         }
+        Command::Weights { gateway, wanted } => gateway.weights(&wanted),
         Command::Route(Route::Explain { gateway, question }) => {
             let answer = gateway.client()?.post(&question.path(), &question.body())?;
             gateway.show(&answer, explain::print)
@@ -218,6 +228,18 @@ impl Gateway {
             })?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes weights, or shows them.
+    fn weights(&self, wanted: &weights::Wanted) -> anyhow::Result<ExitCode> {
+        let client = self.client()?;
+        if let Some((path, body)) = wanted.request() {
+            let report = client.put(&path, &body)?;
+            self.show(&report, print::report)?;
+            return Ok(verdict(&report));
+        }
+        let answer = client.get("/admin/v1/desks")?;
+        self.show(wanted.find(&answer)?, weights::print)
     }
 
     /// Gives a command that ends with a provider's new state.

@@ -15,6 +15,7 @@ mod openapi;
 mod providers;
 mod routes;
 mod sessions;
+mod weights;
 
 use std::{
     net::SocketAddr,
@@ -212,6 +213,7 @@ impl Inner {
             Call::Desks => Ok(lists::desks(self)),
             Call::Sources => Ok(lists::sources(self)),
             Call::Explain => explain::route(self, asked),
+            Call::Weights => return later(weights::set(self, asked)),
             Call::DeadLetters => lists::dead_letters(self, asked),
             Call::Replay => return later(lists::replay(self, asked)),
             Call::Pushes => Ok(lists::pushes(self)),

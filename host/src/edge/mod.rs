@@ -57,7 +57,10 @@ use kefu_core::config::Config;
 pub use admin::Admin;
 pub use body::Body;
 pub use listener::{Limits, Shutdown, ShutdownTrigger, serve, shutdown_signal};
-pub use operations::{Commanded, Inspecting, Operations, ProviderReport, SessionPage};
+pub use operations::{
+    Commanded, DeskWeights, Editing, Inspecting, NewWeights, Operations, ProviderReport,
+    SessionPage,
+};
 pub use public::Public;
 
 use crate::{media::Media, session::Engine, telemetry::Metrics};

@@ -6,6 +6,7 @@
 //! what waits for a child process or an adapter is a future and takes no
 //! thread.
 
+mod editing;
 mod inspecting;
 
 use std::{future::Future, pin::Pin};
@@ -14,6 +15,7 @@ use kefu_core::{problem::Problem, routing::RouteRequest};
 use kefu_plugin_api::ids::{DeskId, ProviderId};
 use serde_json::Value;
 
+pub use self::editing::{DeskWeights, Editing, NewWeights};
 pub use self::inspecting::{Inspecting, SessionPage};
 use crate::telemetry::Standing;
 
@@ -25,7 +27,7 @@ pub type Commanded = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send>
 ///
 /// The JSON that is handed over is shown as it is. A command on a provider
 /// that is not there is refused as `not-found`.
-pub trait Operations: Inspecting + Send + Sync {
+pub trait Operations: Editing + Inspecting + Send + Sync {
     /// Whether the store answers.
     ///
     /// # Errors

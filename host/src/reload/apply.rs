@@ -17,7 +17,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use kefu_core::config::{Config, ConfigError, Severity};
+use kefu_core::{
+    config::{Config, ConfigError, Severity},
+    problem::Problem,
+};
 use kefu_plugin_api::ids::ProviderId;
 
 use self::files::Tried;
@@ -66,7 +69,7 @@ impl Found<'_> {
 }
 
 /// Why a command was not tried.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ReloadError {
     /// The gateway stops.
     #[error("the gateway is stopping, so nothing is reloaded any more")]
@@ -87,6 +90,9 @@ pub enum ReloadError {
     /// There is nothing to go back to.
     #[error("{0}")]
     NotRetained(String),
+    /// The file was not changed.
+    #[error("{}", .0.detail)]
+    NotWritten(Box<Problem>),
 }
 
 impl Applier {

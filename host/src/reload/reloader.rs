@@ -21,7 +21,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use kefu_core::config::Config;
+use kefu_core::{config::Config, problem::Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
@@ -70,8 +70,17 @@ enum Message {
         asked: Instant,
         answer: Option<Waiting>,
     },
+    /// Somebody wants a file changed, and what it says in force.
+    Edit {
+        write: Write,
+        asked: Instant,
+        answer: Waiting,
+    },
     Stop,
 }
+
+/// Changes a file; whatever is in the way is said in words.
+type Write = Box<dyn FnOnce() -> Result<(), Problem> + Send>;
 
 /// Whoever waits for a command's end, and the place it takes until then.
 struct Waiting {
@@ -126,15 +135,39 @@ impl Reloader {
         answered.unwrap_or(Err(ReloadError::Stopping))
     }
 
+    /// Has a file changed between two reloads and makes the one that brings the
+    /// change into force, so that its report is about this change. If the
+    /// change is refused nothing is reloaded.
+    pub fn edit(
+        &self,
+        write: Box<dyn FnOnce() -> Result<(), Problem> + Send>,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let taken = self.place().and_then(|(answer, answered)| {
+            self.post(Message::Edit {
+                write,
+                asked: Instant::now(),
+                answer,
+            })?;
+            Ok(answered)
+        });
+        async { taken?.await.unwrap_or(Err(ReloadError::Stopping)) }
+    }
+
     fn take(&self, cause: Cause) -> Result<oneshot::Receiver<Answer>, ReloadError> {
+        let (waiting, answered) = self.place()?;
+        self.send(cause, Some(waiting))?;
+        Ok(answered)
+    }
+
+    /// A place among the commands that are waited for.
+    fn place(&self) -> Result<(Waiting, oneshot::Receiver<Answer>), ReloadError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             answer,
             _place: place.map_err(|_| ReloadError::Busy)?,
         };
-        self.send(cause, Some(waiting))?;
-        Ok(answered)
+        Ok((waiting, answered))
     }
 
     /// Asks for a reload and waits for nothing. One that cannot be made any
@@ -166,17 +199,19 @@ impl Reloader {
     }
 
     fn send(&self, cause: Cause, answer: Option<Waiting>) -> Result<(), ReloadError> {
+        self.post(Message::Do {
+            cause,
+            asked: Instant::now(),
+            answer,
+        })
+    }
+
+    fn post(&self, message: Message) -> Result<(), ReloadError> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(ReloadError::Stopping);
         }
-        let asked = Instant::now();
-        self.inbox
-            .send(Message::Do {
-                cause,
-                asked,
-                answer,
-            })
-            .map_err(|_| ReloadError::Stopping)
+        let sent = self.inbox.send(message);
+        sent.map_err(|_| ReloadError::Stopping)
     }
 }
 
@@ -255,6 +290,14 @@ impl Worker {
                         None => drop(done),
                     }
                 }
+                Ok(Message::Edit {
+                    write,
+                    asked,
+                    answer,
+                }) => {
+                    let done = self.guarded(|worker| worker.edit(write, asked));
+                    drop(answer.answer.send(done.flatten()));
+                }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -288,6 +331,14 @@ impl Worker {
         }
         let settled = self.wait_for_files();
         self.apply(cause, &settled, asked)
+    }
+
+    fn edit(&mut self, write: Write, asked: Instant) -> Answer {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(ReloadError::Stopping);
+        }
+        write().map_err(|problem| ReloadError::NotWritten(Box::new(problem)))?;
+        self.command(&Cause::Edit, asked)
     }
 
     /// Looks and does, unless it panics: the thread is needed for the next one.

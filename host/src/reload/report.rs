@@ -26,6 +26,8 @@ pub enum Cause {
     Signal,
     /// An operator asked for everything to be read again.
     Admin,
+    /// An operator changed the main file by way of the gateway.
+    Edit,
     /// An operator asked for one provider to be brought up anew, changed or
     /// not.
     Provider {
@@ -50,6 +52,7 @@ impl Cause {
             Self::Files => "files",
             Self::Signal => "signal",
             Self::Admin => "admin",
+            Self::Edit => "edit",
             Self::Provider { .. } => "provider",
             Self::RollBack { .. } => "rollback",
         }

@@ -70,6 +70,14 @@ impl Client {
         self.ask(Method::POST, path, body.to_string().into())
     }
 
+    /// Sets.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask(Method::PUT, path, body.to_string().into())
+    }
+
     fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

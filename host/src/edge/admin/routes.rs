@@ -28,6 +28,7 @@ pub(super) enum Call {
     Desks,
     Sources,
     Explain,
+    Weights,
     DeadLetters,
     Replay,
     Pushes,
@@ -48,12 +49,16 @@ impl Call {
                 | Self::Reload
                 | Self::Replay
                 | Self::Explain
+                | Self::Weights
         )
     }
 
     /// Whether it is over only when a plug-in has been opened, or was not.
     pub(super) fn takes_its_time(self) -> bool {
-        matches!(self, Self::ReloadProvider | Self::RollBack | Self::Reload)
+        matches!(
+            self,
+            Self::ReloadProvider | Self::RollBack | Self::Reload | Self::Weights
+        )
     }
 }
 
@@ -96,6 +101,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/desks", Call::Desks, Door::Token),
     route("GET", "/admin/v1/sources", Call::Sources, Door::Token),
     route("POST", "/admin/v1/desks/{desk}/route", Call::Explain, Door::Token),
+    route("PUT", "/admin/v1/desks/{desk}/weights", Call::Weights, Door::Token),
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
     route("POST", "/admin/v1/dead-letters/{letter}/replay", Call::Replay, Door::Token),
     route("GET", "/admin/v1/pushes", Call::Pushes, Door::Token),

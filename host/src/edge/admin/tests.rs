@@ -2,9 +2,11 @@
 //! requests can come from other machines too.
 
 mod commands;
-mod fake;
+pub(in crate::edge) mod fake;
 mod lists;
 mod sessions;
+pub(in crate::edge) mod server;
+mod weights;
 
 use http::{Method, header::AUTHORIZATION};
 use http_body_util::BodyExt;
@@ -155,7 +157,11 @@ fn now(answered: Answered) -> Response<Body> {
     }
 }
 
-async fn read(answer: Response<Body>) -> Bytes {
+async fn read<B>(answer: Response<B>) -> Bytes
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
     answer.into_body().collect().await.unwrap().to_bytes()
 }
 
@@ -175,6 +181,6 @@ fn remote() -> SocketAddr {
     REMOTE.parse().unwrap()
 }
 
-const TOKEN: &str = "a-token-for-the-test";
+pub(in crate::edge) const TOKEN: &str = "a-token-for-the-test";
 const LOCAL: &str = "127.0.0.1:9";
 const REMOTE: &str = "192.0.2.1:9";

@@ -87,7 +87,7 @@ impl Applier {
             let again = match cause {
                 Cause::Provider { id: wanted } => wanted == id,
                 Cause::Signal | Cause::Admin => failed && looks.is_there(),
-                Cause::Files | Cause::RollBack { .. } => false,
+                Cause::Files | Cause::Edit | Cause::RollBack { .. } => false,
             };
             let new_file = self.is_new(id, looks, found);
             let of_provider = Known {

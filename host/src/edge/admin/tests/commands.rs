@@ -1,16 +1,12 @@
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http_body_util::Full;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use kefu_plugin_api::time::Timestamp;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::sync::Semaphore;
 
-use super::*;
-use crate::edge::{Limits, ShutdownTrigger, serve};
+use super::{
+    server::{REQUEST_TIMEOUT, start},
+    *,
+};
 
 #[tokio::test]
 async fn a_command_reaches_its_provider_and_its_report_comes_back() {
@@ -266,77 +262,4 @@ async fn every_answer_has_a_request_id_and_is_counted_by_its_pattern() {
     let page = server.inner.metrics.render();
     let line = "kefu_http_requests_total{route=\"/admin/v1/providers/{provider}/reload\",method=\"POST\",status=\"200\"} 1";
     assert!(page.contains(line), "{page}");
-}
-
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// An operators' listener on this machine.
-struct Server {
-    inner: Arc<Inner>,
-    address: SocketAddr,
-    heard: Arc<Mutex<Vec<String>>>,
-    client: Client<HttpConnector, Full<Bytes>>,
-    _trigger: ShutdownTrigger,
-}
-
-async fn start(state: State) -> Arc<Server> {
-    let heard = Arc::clone(&state.heard);
-    let (inner, trigger) = admin(state);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let limits = Limits {
-        max_header: 8 * 1024,
-        header_timeout: Duration::from_secs(10),
-        request_timeout: REQUEST_TIMEOUT,
-        max_connections: 8,
-        shutdown_grace: Duration::from_secs(1),
-    };
-    let handler = Admin(Arc::clone(&inner));
-    let shutdown = inner.shutdown.clone();
-    let (_, limits) = tokio::sync::watch::channel(limits);
-    tokio::spawn(serve(listener, handler, limits, Metrics::new(), shutdown));
-    Arc::new(Server {
-        inner,
-        address,
-        heard,
-        client: Client::builder(TokioExecutor::new()).build_http(),
-        _trigger: trigger,
-    })
-}
-
-impl Server {
-    async fn post(&self, path: &str, body: &str) -> (u16, Value) {
-        self.send(path, "application/json", body, Some(TOKEN)).await
-    }
-
-    async fn send(&self, path: &str, kind: &str, body: &str, token: Option<&str>) -> (u16, Value) {
-        let answer = self.request(path, kind, body, token).await;
-        let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&bytes).unwrap())
-    }
-
-    async fn request(
-        &self,
-        path: &str,
-        kind: &str,
-        body: &str,
-        token: Option<&str>,
-    ) -> Response<Incoming> {
-        let mut request = Request::post(format!("http://{}/admin/v1/{path}", self.address))
-            .header(CONTENT_TYPE, kind);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
-        self.client
-            .request(request.body(body).unwrap())
-            .await
-            .unwrap()
-    }
-
-    /// What was heard since the last time.
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heard.lock().unwrap())
-    }
 }

@@ -10,20 +10,25 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    edge::{Inspecting, ProviderReport, SessionPage, ShutdownTrigger},
+    config::WrittenRoute,
+    edge::{
+        DeskWeights, Editing, Inspecting, NewWeights, ProviderReport, SessionPage, ShutdownTrigger,
+    },
     store::Wanted,
     telemetry::Standing,
 };
 
 /// What it says, and what it heard.
-pub(super) struct State {
-    pub(super) store: Result<(), String>,
-    pub(super) works: bool,
+pub(in crate::edge) struct State {
+    pub(in crate::edge) store: Result<(), String>,
+    pub(in crate::edge) works: bool,
+    /// Whether the file has a third route, to the provider of the first.
+    pub(in crate::edge) twice: bool,
     /// What a reload or a rollback comes to.
-    pub(super) reload: Result<Value, Problem>,
+    pub(in crate::edge) reload: Result<Value, Problem>,
     /// One for each command that may end.
-    pub(super) held: Arc<Semaphore>,
-    pub(super) heard: Arc<Mutex<Vec<String>>>,
+    pub(in crate::edge) held: Arc<Semaphore>,
+    pub(in crate::edge) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Default for State {
@@ -31,6 +36,7 @@ impl Default for State {
         Self {
             store: Ok(()),
             works: true,
+            twice: false,
             reload: Ok(json!({"outcome": "applied"})),
             held: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             heard: Arc::default(),
@@ -160,8 +166,48 @@ impl Inspecting for State {
     }
 }
 
+impl Editing for State {
+    fn weights(&self, desk: &DeskId) -> Result<DeskWeights, Problem> {
+        if desk.as_str() != "support" {
+            let detail = format!("kefu.toml has no desk `{desk}`");
+            return Err(Problem::new(Slug::NotFound, detail));
+        }
+        let route = |provider: &str, weight| WrittenRoute {
+            provider: provider.into(),
+            weight,
+        };
+        let mut routes = vec![route("jiaxin", Some(10.0)), route("zhichi", None)];
+        if self.twice {
+            routes.push(route("jiaxin", None));
+        }
+        Ok(DeskWeights {
+            desk: desk.clone(),
+            file: "kefu.toml".into(),
+            digest: "d1".into(),
+            routes,
+        })
+    }
+
+    fn set_weights(&self, desk: &DeskId, wanted: NewWeights) -> Commanded {
+        if wanted
+            .digest
+            .as_deref()
+            .is_some_and(|digest| digest != "d1")
+        {
+            let problem = Problem::new(Slug::Conflict, "kefu.toml was changed meanwhile");
+            return Box::pin(std::future::ready(Err(problem)));
+        }
+        let weights: Vec<String> = wanted
+            .weights
+            .iter()
+            .map(|new| format!("{}={}", new.route, new.weight))
+            .collect();
+        self.command(format!("weights {desk} {}", weights.join(" ")))
+    }
+}
+
 /// A listener's handler over it, with two desks.
-pub(super) fn admin(state: State) -> (Arc<Inner>, ShutdownTrigger) {
+pub(in crate::edge) fn admin(state: State) -> (Arc<Inner>, ShutdownTrigger) {
     let text = format!(
         r#"
         [admin]

@@ -6,7 +6,8 @@
 //! and `/readyz` are open, so that whatever supervises the gateway needs no
 //! secret, and tell nothing that is one; `/metrics` takes the bearer token or a
 //! connection from this machine; everything else takes the token, which is
-//! looked at before the body is read.
+//! looked at before the body is read. What is under `/console/` is a matter of
+//! [`Console`], which knows people by their log-in instead.
 
 mod explain;
 mod health;
@@ -15,7 +16,7 @@ mod openapi;
 mod providers;
 mod routes;
 mod sessions;
-mod weights;
+pub(super) mod weights;
 
 use std::{
     net::SocketAddr,
@@ -36,6 +37,7 @@ use self::routes::{Call, Door, Found};
 use super::{
     auth,
     body::{self, Body},
+    console::Console,
     listener::{Answering, Handler, Shutdown},
     operations::{Commanded, Operations},
     public::method_name,
@@ -54,6 +56,7 @@ struct Inner {
     metrics: Metrics,
     shutdown: Shutdown,
     request_ids: RequestIds,
+    console: Arc<Console>,
 }
 
 /// A request that may be answered.
@@ -84,12 +87,18 @@ impl Admin {
         metrics: Metrics,
         shutdown: Shutdown,
     ) -> Self {
+        let console = Console::new(
+            Arc::clone(&config),
+            Arc::clone(&operations),
+            metrics.clone(),
+        );
         Self(Arc::new(Inner {
             config,
             operations,
             metrics,
             shutdown,
             request_ids: RequestIds::default(),
+            console: Arc::new(console),
         }))
     }
 }
@@ -101,6 +110,9 @@ impl Handler for Admin {
     }
 
     fn limit(&self, request: &Request<Incoming>) -> Option<Duration> {
+        if Console::owns(request.uri().path()) {
+            return Console::limit(request.method());
+        }
         match routes::find(request.method(), request.uri().path()).2 {
             Found::Call(call, _) if call.takes_its_time() => Some(COMMAND_LIMIT + COMMAND_MARGIN),
             _ => None,
@@ -117,13 +129,19 @@ impl Inner {
         let started = Instant::now();
         let (head, body) = request.into_parts();
         let id = self.request_ids.name(&head.headers);
-        let (pattern, admitted) = self.admit(&head, peer);
-        let mut answer = match admitted {
-            Ok(asked) => self.clone().respond(asked, body).await,
-            Err(refusal) => *refusal,
+        let method = method_name(&head.method);
+        let (pattern, mut answer) = if Console::owns(head.uri.path()) {
+            let console = Arc::clone(&self.console);
+            console.answer(head, body, peer).await
+        } else {
+            let (pattern, admitted) = self.admit(&head, peer);
+            let answer = match admitted {
+                Ok(asked) => self.clone().respond(asked, body).await,
+                Err(refusal) => *refusal,
+            };
+            (pattern, answer)
         };
         respond::add_common_headers(answer.headers_mut(), id);
-        let method = method_name(&head.method);
         let status = answer.status().as_u16();
         self.metrics
             .request_answered(pattern, method, status, started.elapsed());
@@ -263,4 +281,4 @@ const COMMAND_MARGIN: Duration = Duration::from_secs(10);
 const MAX_BODY: u64 = 16 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

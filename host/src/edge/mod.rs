@@ -14,6 +14,7 @@
 //! | `visitor` | app → us: sessions, messages, event streams |
 //! | `callback` | vendor → us: everything goes to the adapter |
 //! | `admin` | health, metrics, commands on providers |
+//! | `console` | the operators' pages |
 //! | `respond` | every problem → HTTP answer, in one place |
 //!
 //! How it is started, for each of the two listeners:
@@ -31,6 +32,7 @@ mod admin;
 pub(crate) mod auth;
 mod body;
 mod callback;
+mod console;
 mod json;
 pub mod listener;
 mod media;

@@ -228,6 +228,11 @@ impl Metrics {
         self.0.sessions_open.dec();
     }
 
+    /// Sessions that are open.
+    pub fn open_sessions(&self) -> i64 {
+        self.0.sessions_open.get()
+    }
+
     /// How many sessions are in memory now.
     pub fn sessions_in_memory(&self, count: usize) {
         self.0

@@ -4,8 +4,8 @@
 mod commands;
 pub(in crate::edge) mod fake;
 mod lists;
-mod sessions;
 pub(in crate::edge) mod server;
+mod sessions;
 mod weights;
 
 use http::{Method, header::AUTHORIZATION};

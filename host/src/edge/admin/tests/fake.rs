@@ -22,6 +22,8 @@ use crate::{
 pub(in crate::edge) struct State {
     pub(in crate::edge) store: Result<(), String>,
     pub(in crate::edge) works: bool,
+    /// Why the first provider does not work.
+    pub(in crate::edge) reason: String,
     /// Whether the file has a third route, to the provider of the first.
     pub(in crate::edge) twice: bool,
     /// What a reload or a rollback comes to.
@@ -36,6 +38,7 @@ impl Default for State {
         Self {
             store: Ok(()),
             works: true,
+            reason: "the file is not there yet".into(),
             twice: false,
             reload: Ok(json!({"outcome": "applied"})),
             held: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -82,12 +85,7 @@ impl Operations for State {
         };
         let state = if paused { "paused" } else { "active" };
         vec![
-            report(
-                "jiaxin",
-                "waiting",
-                false,
-                Some("the file is not there yet"),
-            ),
+            report("jiaxin", "waiting", false, Some(&self.reason)),
             report("zhichi", state, works, None),
         ]
     }
@@ -207,7 +205,7 @@ impl Editing for State {
 }
 
 /// A listener's handler over it, with two desks.
-pub(in crate::edge) fn admin(state: State) -> (Arc<Inner>, ShutdownTrigger) {
+pub(in crate::edge::admin) fn admin(state: State) -> (Arc<Inner>, ShutdownTrigger) {
     let text = format!(
         r#"
         [admin]

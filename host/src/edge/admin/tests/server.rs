@@ -15,8 +15,9 @@ use crate::edge::{Limits, ShutdownTrigger, serve};
 
 /// An operators' listener on this machine.
 pub(in crate::edge) struct Server {
-    pub(in crate::edge) inner: Arc<Inner>,
+    pub(in crate::edge::admin) inner: Arc<Inner>,
     pub(in crate::edge) address: SocketAddr,
+    pub(in crate::edge) config: Arc<ArcSwap<Config>>,
     pub(in crate::edge) heard: Arc<Mutex<Vec<String>>>,
     client: Client<HttpConnector, Full<Bytes>>,
     _trigger: ShutdownTrigger,
@@ -36,11 +37,13 @@ pub(in crate::edge) async fn start(state: State) -> Arc<Server> {
     };
     let handler = Admin(Arc::clone(&inner));
     let shutdown = inner.shutdown.clone();
+    let config = Arc::clone(&inner.config);
     let (_, limits) = tokio::sync::watch::channel(limits);
     tokio::spawn(serve(listener, handler, limits, Metrics::new(), shutdown));
     Arc::new(Server {
         inner,
         address,
+        config,
         heard,
         client: Client::builder(TokioExecutor::new()).build_http(),
         _trigger: trigger,

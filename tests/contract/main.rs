@@ -4,6 +4,7 @@ mod capabilities;
 mod child;
 mod conformance;
 mod dependencies;
+mod differences;
 mod evolution;
 mod golden;
 mod isolated;

@@ -13,6 +13,7 @@
 
 pub mod command;
 pub mod config;
+pub mod difference;
 pub mod emoji;
 pub mod figures;
 pub mod log;

@@ -7,8 +7,10 @@
 //!
 //! - `timeline` has the slots of time and what was counted in each.
 //! - `returned` has what vendors answered that sessions can do.
+//! - `differences` compares two providers by it.
 //! - `keeper` copies both to the store and finds what the last run left open.
 
+mod differences;
 mod keeper;
 mod returned;
 mod timeline;

@@ -21,6 +21,11 @@ impl VersionRule {
             .map(Self)
     }
 
+    /// Whether an app's version satisfies the rule.
+    pub fn admits(&self, app_version: Option<&str>) -> bool {
+        self.check(app_version).is_ok()
+    }
+
     /// Whether an app's version satisfies the rule; the error says why not.
     pub(super) fn check(&self, app_version: Option<&str>) -> Result<(), String> {
         let Some(text) = app_version else {

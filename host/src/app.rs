@@ -151,6 +151,7 @@ impl App {
             engine: engine.clone(),
             pushes: pushes.clone(),
             reloader: reloader.clone(),
+            figures: figures.clone(),
             main_file,
         });
         let (trigger, shutdown) = edge::shutdown_signal();

@@ -6,6 +6,7 @@
 
 mod editing;
 mod inspecting;
+mod measuring;
 
 use std::{future::ready, path::PathBuf, sync::Arc};
 
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     delivery::Delivery,
     edge::{Commanded, Operations, ProviderReport},
+    figures::Figures,
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     push::Pushes,
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
@@ -41,6 +43,7 @@ pub(super) struct Overview {
     pub(super) engine: Engine,
     pub(super) pushes: Pushes,
     pub(super) reloader: Reloader,
+    pub(super) figures: Figures,
     /// Where weights are written back to.
     pub(super) main_file: PathBuf,
 }

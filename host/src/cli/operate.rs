@@ -8,6 +8,7 @@
 
 mod client;
 mod explain;
+mod figures;
 mod print;
 mod sessions;
 mod weights;
@@ -97,6 +98,13 @@ pub(super) enum Command {
         gateway: Gateway,
         #[command(flatten)]
         wanted: weights::Wanted,
+    },
+    /// Tell what providers did at desks: openings, messages, answers, ratings.
+    Figures {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        wanted: figures::Wanted,
     },
     /// Ask a running gateway about its routes.
     #[command(subcommand)]
@@ -191,6 +199,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             DeadLetters::Replay { gateway, letters } => gateway.replay(&letters),
         },
+        Command::Figures { gateway, wanted } => {
+            let answer = gateway.client()?.get(&wanted.path())?;
+            gateway.show(&answer, figures::print)
+        }
         Command::Sessions { gateway, wanted } => {
             let answer = wanted.ask(&gateway.client()?)?;
             gateway.show(&answer, sessions::sessions)

@@ -10,6 +10,7 @@
 //! [`Console`], which knows people by their log-in instead.
 
 mod explain;
+mod figures;
 mod health;
 mod lists;
 mod openapi;
@@ -230,6 +231,7 @@ impl Inner {
             Call::Plugins => lists::plugins(self),
             Call::Desks => Ok(lists::desks(self)),
             Call::Sources => Ok(lists::sources(self)),
+            Call::Figures => figures::answer(self, asked),
             Call::Explain => explain::route(self, asked),
             Call::Weights => return later(weights::set(self, asked)),
             Call::DeadLetters => lists::dead_letters(self, asked),

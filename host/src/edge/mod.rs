@@ -60,8 +60,8 @@ pub use admin::Admin;
 pub use body::Body;
 pub use listener::{Limits, Shutdown, ShutdownTrigger, serve, shutdown_signal};
 pub use operations::{
-    Commanded, DeskWeights, Editing, Inspecting, NewWeights, Operations, ProviderReport,
-    SessionPage,
+    Commanded, DeskWeights, Editing, FiguresOf, FiguresReport, FiguresStep, FiguresWanted,
+    Inspecting, Measuring, NewWeights, Operations, ProviderReport, SessionPage,
 };
 pub use public::Public;
 

@@ -3,6 +3,7 @@
 
 mod commands;
 pub(in crate::edge) mod fake;
+mod figures;
 mod lists;
 pub(in crate::edge) mod server;
 mod sessions;

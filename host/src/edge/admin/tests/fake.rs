@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 
 use kefu_core::config::{NoLookup, assemble, check_main};
+use kefu_core::difference::Comparison;
+use kefu_core::figures::Summary;
 use kefu_core::routing::RouteRequest;
 use kefu_core::trail::{SessionSummary, Trail};
 use kefu_plugin_api::ids::{DeskId, ProviderId, SessionId};
@@ -12,7 +14,8 @@ use super::*;
 use crate::{
     config::WrittenRoute,
     edge::{
-        DeskWeights, Editing, Inspecting, NewWeights, ProviderReport, SessionPage, ShutdownTrigger,
+        DeskWeights, Editing, FiguresOf, FiguresReport, FiguresStep, FiguresWanted, Inspecting,
+        Measuring, NewWeights, ProviderReport, SessionPage, ShutdownTrigger,
     },
     store::Wanted,
     telemetry::Standing,
@@ -161,6 +164,49 @@ impl Inspecting for State {
     fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem> {
         self.hear(format!("trail {session} {after} {limit}"));
         Err(Problem::new(Slug::NotFound, "there is no such session"))
+    }
+}
+
+impl Measuring for State {
+    fn figures(&self, wanted: &FiguresWanted) -> Result<FiguresReport, Problem> {
+        self.hear(format!("figures {:?} {:?}", wanted.desk, wanted.step));
+        let counted = Summary {
+            openings: 8,
+            opening_failures: 2,
+            opening_failure_rate: Some(0.25),
+            ..Summary::default()
+        };
+        Ok(FiguresReport {
+            from: wanted.from,
+            to: wanted.to,
+            answer_within_ms: 120_000,
+            step_ms: None,
+            figures: vec![FiguresOf {
+                desk: "support".into(),
+                provider: "zhichi".into(),
+                total: counted.clone(),
+                series: wanted.step.map(|_| {
+                    vec![FiguresStep {
+                        at: wanted.from,
+                        counted,
+                    }]
+                }),
+            }],
+        })
+    }
+
+    fn differences(
+        &self,
+        desk: &DeskId,
+        from: &ProviderId,
+        to: &ProviderId,
+    ) -> Result<Comparison, Problem> {
+        self.hear(format!("differences {desk} {from} {to}"));
+        Ok(Comparison {
+            from: from.clone(),
+            to: to.clone(),
+            by_version: Vec::new(),
+        })
     }
 }
 

@@ -17,6 +17,7 @@ pub mod difference;
 pub mod emoji;
 pub mod figures;
 pub mod log;
+pub mod migration;
 pub mod outbox;
 pub mod problem;
 pub mod profile;

@@ -53,6 +53,8 @@ pub enum Slug {
     AlreadyHuman,
     /// Nobody asked for a rating.
     NotInvited,
+    /// A migration is not where this command would do something.
+    WrongPhase,
     /// The same key came with another body.
     IdempotencyKeyReused,
     /// The first request with this key is still under way.
@@ -88,6 +90,7 @@ impl Slug {
             Self::SessionEnded => "session-ended",
             Self::AlreadyHuman => "already-human",
             Self::NotInvited => "not-invited",
+            Self::WrongPhase => "wrong-phase",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::IdempotencyKeyInFlight => "idempotency-key-in-flight",
             Self::Conflict => "conflict",
@@ -113,6 +116,7 @@ impl Slug {
             | Self::AlreadyHuman
             | Self::NotInvited
             | Self::Conflict
+            | Self::WrongPhase
             | Self::IdempotencyKeyInFlight => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -137,6 +141,7 @@ impl Slug {
             Self::SessionEnded => "The session is over",
             Self::AlreadyHuman => "An agent is already there",
             Self::NotInvited => "Nobody has asked for this now",
+            Self::WrongPhase => "The migration is not where this would do something",
             Self::IdempotencyKeyReused => "The idempotency key was used with another body",
             Self::IdempotencyKeyInFlight => {
                 "The first request with this idempotency key is under way"

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Desk, Route, Weight};
 
 pub use calendar::{Calendar, DAYS, Hours};
-pub use split::{By, Split};
+pub use split::{By, Split, share_of};
 pub use version::VersionRule;
 
 /// How many buckets visitors are sorted into: hundredths of a percent.
@@ -143,9 +143,9 @@ pub enum Step {
         /// The route's place, from 0.
         route: usize,
         /// Where the route leads.
-        from: ProviderId,
+        provider: ProviderId,
         /// Where the migration leads.
-        to: ProviderId,
+        new_provider: ProviderId,
         /// The first bucket of the route's share that stays with it.
         cut: u32,
         /// What gives the visitor to the new provider; absent: the visitor

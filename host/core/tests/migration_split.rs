@@ -269,7 +269,7 @@ fn the_explanation_names_migration_stage_and_cut() {
     let (by_name, choice) = step("named");
     let expected = json!({
         "step": "split", "migration": "to-new", "stage": 1, "route": 1,
-        "from": "p1", "to": "new", "cut": 1_900, "by": "visitors",
+        "provider": "p1", "new_provider": "new", "cut": 1_900, "by": "visitors",
     });
     assert_eq!(by_name, expected);
     let expected =

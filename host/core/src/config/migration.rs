@@ -62,6 +62,16 @@ pub enum OnBreach {
     Stop,
 }
 
+impl OnBreach {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revert => "revert",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// By how much the new vendor may be worse than the old one over the same time;
 /// an absent limit is not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

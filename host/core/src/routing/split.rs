@@ -11,7 +11,7 @@ use kefu_plugin_api::ids::ProviderId;
 use serde::Serialize;
 
 use super::{BUCKETS, Choice, RouteRequest, Step, Turn, in_vendors_words};
-use crate::config::{Desk, Migration, Stage};
+use crate::config::{Desk, Migration, Stage, Weight};
 
 /// A stage of a migration that is in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,34 @@ impl Split {
     }
 }
 
+/// How many of the buckets fall to a provider at a desk; `None` where conditions
+/// make that depend on who comes.
+pub fn share_of(desk: &Desk, provider: &ProviderId) -> Option<u32> {
+    if !desk.routes.iter().all(|route| route.when.is_always()) {
+        return None;
+    }
+    let (mut from, mut share, mut last) = (0, 0, None);
+    for route in &desk.routes {
+        let to = route
+            .weight
+            .map_or(BUCKETS, |weight| (from + weight.buckets()).min(BUCKETS));
+        if route.provider == *provider {
+            share += to - from;
+        }
+        if route.weight != Some(Weight::ZERO) {
+            last = Some(route);
+        }
+        from = to;
+    }
+    // What the shares leave over is the last one's, or the first one's where
+    // none has a share.
+    let rest = last.or(desk.routes.first())?;
+    if rest.provider == *provider {
+        share += BUCKETS - from;
+    }
+    Some(share)
+}
+
 /// What is tried before the order begins, if the visitor is among those whom a
 /// stage gives to another provider.
 pub(super) fn of(
@@ -83,8 +111,8 @@ pub(super) fn of(
         migration: migration.name.clone(),
         stage: split.index + 1,
         route: first.route_index,
-        from: first.provider.clone(),
-        to: migration.to.clone(),
+        provider: first.provider.clone(),
+        new_provider: migration.to.clone(),
         cut,
         by,
     });

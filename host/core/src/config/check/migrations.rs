@@ -83,7 +83,7 @@ fn migration(
         stages: stages(checker, &of("stages"), raw.stages),
         group: raw.group,
         groups: raw.groups,
-        window: checker.duration(&of("window"), raw.window, "10m", "10s", "7d"),
+        window: checker.duration(&of("window"), raw.window, "10m", "10s", "6h"),
         on_breach: checker.choice(
             &of("on_breach"),
             raw.on_breach,

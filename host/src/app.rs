@@ -35,10 +35,11 @@ use crate::{
     edge::{self, ShutdownTrigger},
     figures::{self, Figures},
     media::{self, Media, inbound::Inbound},
+    migration::{self, Migrations},
     plugin::Registry,
     push::{self, Pushes},
     reload::{self, Cause, Reloader, Why, signal::HangUp},
-    route::Router,
+    route::{Router, Splits},
     session::{self, Engine},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
@@ -51,7 +52,7 @@ pub struct App {
     pushes: Pushes,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
-    housekeeping: [JoinHandle<()>; 3],
+    housekeeping: [JoinHandle<()>; 4],
     reloader: Reloader,
     hang_up: JoinHandle<()>,
     public: SocketAddr,
@@ -90,8 +91,16 @@ impl App {
         let media = Media::open(&config.main.media, &public_url)?;
         let registry = open_providers(&config, &store, &metrics).await?;
         let figures = Figures::open(Arc::clone(&store))?;
-        let router = Arc::new(Router::new(Arc::clone(&registry)));
+        let splits = Splits::default();
+        let router = Arc::new(Router::new(Arc::clone(&registry)).with_splits(splits.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config));
+        let migrations = Migrations::open(migration::Parts {
+            store: Arc::clone(&store),
+            config: Arc::clone(&config),
+            figures: figures.clone(),
+            metrics: metrics.clone(),
+            splits,
+        })?;
         let engine = Engine::new(session::Parts {
             store: Arc::clone(&store),
             registry: Arc::clone(&registry),
@@ -137,6 +146,7 @@ impl App {
                 limits: change_limits,
                 media: media.clone(),
                 pushes: pushes.clone(),
+                migrations: migrations.clone(),
             }),
             metrics: metrics.clone(),
         })?;
@@ -150,6 +160,7 @@ impl App {
             delivery: delivery.clone(),
             engine: engine.clone(),
             pushes: pushes.clone(),
+            migrations: migrations.clone(),
             reloader: reloader.clone(),
             figures: figures.clone(),
             main_file,
@@ -163,6 +174,7 @@ impl App {
                 metrics.clone(),
             )),
             tokio::spawn(figures::keep(figures.clone())),
+            tokio::spawn(migration::run(migrations)),
         ];
         let apps = edge::Public::new(edge::Parts {
             config: Arc::clone(&config),

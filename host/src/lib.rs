@@ -20,6 +20,7 @@
 //! | [`store`] | the database |
 //! | [`delivery`] | HTTP, the sending side |
 //! | [`push`] | what is said, told to apps' own servers |
+//! | [`migration`] | which stages of migrations are in force, and why |
 //! | [`media`] | pictures and voices of visitors |
 //! | [`reload`] | changed files and commands, brought into force one after the other |
 //! | [`telemetry`] | the log and the numbers |
@@ -34,6 +35,7 @@ pub mod delivery;
 pub mod edge;
 pub mod figures;
 pub mod media;
+pub mod migration;
 pub mod plugin;
 pub mod push;
 pub mod reload;

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use kefu_core::{
     config::Desk,
     problem::{Problem, Slug},
-    routing::{self, Availability, Decision, RouteRequest},
+    routing::{self, Availability, Decision, RouteRequest, Split},
 };
 use kefu_plugin_api::ids::{DeskId, ProviderId};
 
@@ -19,12 +20,51 @@ use crate::plugin::{self, Registry};
 /// Chooses providers for visitors.
 pub struct Router {
     registry: Arc<Registry>,
+    splits: Splits,
+}
+
+/// The stages of migrations that are in force. Cheap to clone; all clones are
+/// the same.
+#[derive(Clone, Default)]
+pub struct Splits(Arc<ArcSwap<Vec<Split>>>);
+
+impl Splits {
+    /// Every choice from now on is by these.
+    pub(crate) fn put_in_force(&self, splits: Vec<Split>) {
+        self.0.store(Arc::new(splits));
+    }
+
+    /// Those in force now.
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Vec<Split>>> {
+        self.0.load()
+    }
+
+    /// The providers that stages in force give a desk's visitors to.
+    pub(crate) fn of(&self, desk: &DeskId) -> Vec<ProviderId> {
+        let splits = self.0.load();
+        splits
+            .iter()
+            .map(Split::migration)
+            .filter(|migration| migration.desk == *desk)
+            .map(|migration| migration.to.clone())
+            .collect()
+    }
 }
 
 impl Router {
     /// One that chooses among these providers.
     pub fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+        Self {
+            registry,
+            splits: Splits::default(),
+        }
+    }
+
+    /// The same, with stages of migrations that come into force there.
+    #[must_use]
+    pub fn with_splits(mut self, splits: Splits) -> Self {
+        self.splits = splits;
+        self
     }
 
     /// Chooses for a visitor at a desk.
@@ -45,7 +85,8 @@ impl Router {
                 format!("`{group}` is not a group of this desk"),
             ));
         }
-        Ok(routing::choose(desk, request, &|provider| {
+        let splits = self.splits.load();
+        Ok(routing::choose_among(desk, &splits, request, &|provider| {
             self.availability(provider)
         }))
     }

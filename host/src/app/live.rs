@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::{
     edge,
     media::Media,
+    migration::Migrations,
     plugin::{BringUpError, BroughtUp, Registry},
     push::Pushes,
     reload::{Failure, FailureKind, Live, Target},
@@ -25,6 +26,7 @@ pub(super) struct Running {
     pub(super) limits: watch::Sender<edge::Limits>,
     pub(super) media: Media,
     pub(super) pushes: Pushes,
+    pub(super) migrations: Migrations,
 }
 
 impl Target for Running {
@@ -72,6 +74,7 @@ impl Target for Running {
 
     fn in_force(&self) {
         self.pushes.reconfigured();
+        self.migrations.reconfigured();
     }
 
     fn tidy(&self) {

@@ -7,6 +7,7 @@
 mod editing;
 mod inspecting;
 mod measuring;
+mod migrating;
 
 use std::{future::ready, path::PathBuf, sync::Arc};
 
@@ -24,6 +25,7 @@ use crate::{
     delivery::Delivery,
     edge::{Commanded, Operations, ProviderReport},
     figures::Figures,
+    migration::Migrations,
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     push::Pushes,
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
@@ -42,6 +44,7 @@ pub(super) struct Overview {
     pub(super) delivery: Delivery,
     pub(super) engine: Engine,
     pub(super) pushes: Pushes,
+    pub(super) migrations: Migrations,
     pub(super) reloader: Reloader,
     pub(super) figures: Figures,
     /// Where weights are written back to.

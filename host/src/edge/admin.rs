@@ -13,6 +13,7 @@ mod explain;
 mod figures;
 mod health;
 mod lists;
+mod migrations;
 mod openapi;
 mod providers;
 mod routes;
@@ -236,6 +237,11 @@ impl Inner {
             Call::Weights => return later(weights::set(self, asked)),
             Call::DeadLetters => lists::dead_letters(self, asked),
             Call::Replay => return later(lists::replay(self, asked)),
+            Call::Migrations => Ok(migrations::list(self)),
+            Call::Migration => migrations::show(self, &asked.id),
+            Call::MigrationPlan => migrations::plan(self, &asked.id),
+            Call::MigrationReport => migrations::report(self, &asked.id),
+            Call::Migrate(command) => migrations::command(self, asked, command),
             Call::Pushes => Ok(lists::pushes(self)),
             Call::Sessions => sessions::list(self, asked),
             Call::Session => sessions::show(self, asked),

@@ -61,7 +61,7 @@ pub use body::Body;
 pub use listener::{Limits, Shutdown, ShutdownTrigger, serve, shutdown_signal};
 pub use operations::{
     Commanded, DeskWeights, Editing, FiguresOf, FiguresReport, FiguresStep, FiguresWanted,
-    Inspecting, Measuring, NewWeights, Operations, ProviderReport, SessionPage,
+    Inspecting, Measuring, Migrating, NewWeights, Operations, ProviderReport, SessionPage,
 };
 pub use public::Public;
 

@@ -9,6 +9,7 @@
 mod editing;
 mod inspecting;
 mod measuring;
+mod migrating;
 
 use std::{future::Future, pin::Pin};
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 pub use self::editing::{DeskWeights, Editing, NewWeights};
 pub use self::inspecting::{Inspecting, SessionPage};
 pub use self::measuring::{FiguresOf, FiguresReport, FiguresStep, FiguresWanted, Measuring};
+pub use self::migrating::Migrating;
 use crate::telemetry::Standing;
 
 /// What a command comes to, once it is over. It is carried out whether that is
@@ -29,7 +31,7 @@ pub type Commanded = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send>
 ///
 /// The JSON that is handed over is shown as it is. A command on a provider
 /// that is not there is refused as `not-found`.
-pub trait Operations: Editing + Inspecting + Measuring + Send + Sync {
+pub trait Operations: Editing + Inspecting + Measuring + Migrating + Send + Sync {
     /// Whether the store answers.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 pub mod figures;
 mod list;
 mod log;
+pub mod migrations;
 mod open;
 mod push;
 mod reader;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     figures::FiguresStore,
     list::{Listed, Wanted},
+    migrations::MigrationStore,
     trail::Kept,
 };
 use crate::session::{IdempotencyKey, StoredEvent, VisitorKey};
@@ -47,7 +49,7 @@ use crate::session::{IdempotencyKey, StoredEvent, VisitorKey};
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
 /// A database of sessions.
-pub trait Store: Inspected + FiguresStore + Send + Sync + 'static {
+pub trait Store: Inspected + FiguresStore + MigrationStore + Send + Sync + 'static {
     /// Writes what one turn caused.
     fn commit(&self, commit: Commit, done: Done<Committed>);
 

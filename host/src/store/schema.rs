@@ -81,6 +81,13 @@ const STEPS: &[Step] = &[
             ",
         rows: |_| Ok(()),
     },
+    // How far migrations have come.
+    Step {
+        tables: "
+            CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, progress BLOB NOT NULL) WITHOUT ROWID;
+            ",
+        rows: |_| Ok(()),
+    },
 ];
 
 const FIRST: &str = "

@@ -91,6 +91,7 @@ impl SqliteStore {
                 Job::MarkAttempted(.., done)
                 | Job::Bury(.., done)
                 | Job::KeepFigures(.., done)
+                | Job::KeepMigration(.., done)
                 | Job::Sweep(_, done) => {
                     done(Err(stopped()));
                 }

@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use kefu_core::outbox::DeadLetter;
+use kefu_core::{migration::Progress, outbox::DeadLetter};
 use kefu_plugin_api::{
     ids::{AppId, SessionId},
     time::Timestamp,
@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use super::{
     Again, Commit, Committed, Done, InboxEvent, PushLane, StoreError,
     figures::{self, CountedRow, ReturnedRow},
-    push, rows,
+    migrations, push, rows,
 };
 use crate::telemetry::Metrics;
 
@@ -35,6 +35,7 @@ pub(super) enum Job {
     Pushed(Box<PushLane>, Option<Box<DeadLetter>>, Done<bool>),
     DropPushes(AppId, Done<usize>),
     KeepFigures(Vec<CountedRow>, Vec<ReturnedRow>, Done<()>),
+    KeepMigration(String, Box<Progress>, Done<()>),
     Sweep(Timestamp, Done<()>),
 }
 
@@ -153,6 +154,10 @@ fn write(connection: &Connection, job: Job, go: bool) -> (Telling, Result<(), St
         Job::KeepFigures(rows, returned, done) => both(
             done,
             go.then(|| figures::keep(connection, &rows, &returned)),
+        ),
+        Job::KeepMigration(name, progress, done) => both(
+            done,
+            go.then(|| migrations::keep(connection, &name, &progress)),
         ),
         Job::Sweep(now, done) => both(done, go.then(|| rows::sweep(connection, now))),
     }

@@ -6,6 +6,7 @@
 //! of the code; nothing that a visitor or a vendor can choose.
 
 mod by_provider;
+mod migrations;
 mod plugins;
 mod process;
 mod pushes;
@@ -22,8 +23,8 @@ use prometheus_client::{
 };
 
 use self::{
-    by_provider::ByProvider, plugins::Plugins, process::ProcessMemory, pushes::Pushes,
-    service::Service, sources::Sources,
+    by_provider::ByProvider, migrations::Migrations, plugins::Plugins, process::ProcessMemory,
+    pushes::Pushes, service::Service, sources::Sources,
 };
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
@@ -60,6 +61,7 @@ struct All {
     media_fetched: ByProvider<Outcome, Counter>,
     media_converted: Family<Outcome, Counter>,
     plugins: Plugins,
+    migrations: Migrations,
     pushes: Pushes,
     service: Service,
     sources: Sources,
@@ -119,6 +121,7 @@ impl Metrics {
             media_fetched: ByProvider::default(),
             media_converted: Family::default(),
             plugins: Plugins::default(),
+            migrations: Migrations::default(),
             pushes: Pushes::default(),
             service: Service::default(),
             sources: Sources::default(),
@@ -127,6 +130,7 @@ impl Metrics {
         all.register_sessions();
         all.register_delivery();
         all.plugins.register(&mut all.registry);
+        all.migrations.register(&mut all.registry);
         all.pushes.register(&mut all.registry);
         all.service.register(&mut all.registry);
         all.sources.register(&mut all.registry);

@@ -19,6 +19,7 @@ pub(crate) use crate::list::{
     a_visitors_sessions_are_listed_in_every_app, all_sessions_are_listed_newest_first_in_pages,
     the_list_follows_where_sessions_stand,
 };
+pub(crate) use crate::migrations::how_far_a_migration_has_come_is_kept;
 pub(crate) use crate::open::{
     a_message_is_found_in_its_log, a_sample_of_many_sessions_is_taken_while_others_write,
     a_state_follows_its_session, a_visitors_only_session_with_a_provider_is_guarded,
@@ -74,6 +75,7 @@ macro_rules! conformance_of {
             figures_are_kept_by_time_desk_and_provider
             what_vendors_answered_is_kept_once_per_answer
             what_was_measured_long_ago_is_forgotten
+            how_far_a_migration_has_come_is_kept
             what_is_to_be_pushed_is_written_with_its_turn
             a_lane_goes_on_until_nothing_is_left_in_it
             a_push_that_is_given_up_leaves_a_letter_and_its_lane_goes_on

@@ -6,6 +6,7 @@ mod conformance;
 mod figures;
 mod fixture;
 mod list;
+mod migrations;
 mod open;
 mod pushes;
 mod sqlite;

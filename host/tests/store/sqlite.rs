@@ -112,6 +112,7 @@ const UNDO: &[&str] = &[
      ALTER TABLE events DROP COLUMN call;",
     "DROP TABLE returned;
      DROP TABLE figures;",
+    "DROP TABLE migrations;",
 ];
 
 /// Prints how long the questions about open sessions take; run by hand.

@@ -131,7 +131,7 @@ fn step(step: &Value) -> String {
 fn split(step: &Value) -> String {
     let text = |key: &str| step[key].as_str().unwrap_or("?").to_owned();
     let number = |key: &str| step[key].as_u64().unwrap_or_default();
-    let (from, to) = (text("from"), text("to"));
+    let (from, to) = (text("provider"), text("new_provider"));
     let whose = match step["by"].as_str() {
         Some("visitors") => format!("names this visitor: {to} instead of {from}"),
         Some("percent") => {
@@ -165,9 +165,9 @@ mod tests {
                 {"step": "share", "route": 1, "provider": "jiaxin", "from": 0, "to": 1000, "hit": true},
                 {"step": "share", "route": 2, "provider": "zhichi", "from": 1000, "to": 1000, "hit": false},
                 {"step": "rest", "route": 2, "provider": "zhichi"},
-                {"step": "split", "migration": "m", "stage": 1, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090, "by": "visitors"},
-                {"step": "split", "migration": "m", "stage": 2, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090, "by": "percent"},
-                {"step": "split", "migration": "m", "stage": 2, "route": 2, "from": "zhichi", "to": "qiyu", "cut": 1090},
+                {"step": "split", "migration": "m", "stage": 1, "route": 2, "provider": "zhichi", "new_provider": "qiyu", "cut": 1090, "by": "visitors"},
+                {"step": "split", "migration": "m", "stage": 2, "route": 2, "provider": "zhichi", "new_provider": "qiyu", "cut": 1090, "by": "percent"},
+                {"step": "split", "migration": "m", "stage": 2, "route": 2, "provider": "zhichi", "new_provider": "qiyu", "cut": 1090},
                 {"step": "passed_over", "route": 1, "provider": "jiaxin", "availability": "paused"},
                 {"step": "chosen", "route": 2, "provider": "zhichi"},
                 {"step": "of_tomorrow"},

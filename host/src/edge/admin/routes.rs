@@ -5,6 +5,7 @@
 //! compares them.
 
 use http::Method;
+use kefu_core::migration::Command;
 use percent_encoding::percent_decode_str;
 
 use crate::edge::routes::parameter;
@@ -32,6 +33,11 @@ pub(super) enum Call {
     Weights,
     DeadLetters,
     Replay,
+    Migrations,
+    Migration,
+    MigrationPlan,
+    MigrationReport,
+    Migrate(Command),
     Pushes,
     Sessions,
     Session,
@@ -51,6 +57,7 @@ impl Call {
                 | Self::Replay
                 | Self::Explain
                 | Self::Weights
+                | Self::Migrate(_)
         )
     }
 
@@ -106,6 +113,14 @@ pub(super) const ROUTES: &[Route] = &[
     route("PUT", "/admin/v1/desks/{desk}/weights", Call::Weights, Door::Token),
     route("GET", "/admin/v1/dead-letters", Call::DeadLetters, Door::Token),
     route("POST", "/admin/v1/dead-letters/{letter}/replay", Call::Replay, Door::Token),
+    route("GET", "/admin/v1/migrations", Call::Migrations, Door::Token),
+    route("GET", "/admin/v1/migrations/{migration}", Call::Migration, Door::Token),
+    route("GET", "/admin/v1/migrations/{migration}/plan", Call::MigrationPlan, Door::Token),
+    route("GET", "/admin/v1/migrations/{migration}/report", Call::MigrationReport, Door::Token),
+    route("POST", "/admin/v1/migrations/{migration}/start", Call::Migrate(Command::Start), Door::Token),
+    route("POST", "/admin/v1/migrations/{migration}/advance", Call::Migrate(Command::Advance), Door::Token),
+    route("POST", "/admin/v1/migrations/{migration}/pause", Call::Migrate(Command::Pause), Door::Token),
+    route("POST", "/admin/v1/migrations/{migration}/rollback", Call::Migrate(Command::Rollback), Door::Token),
     route("GET", "/admin/v1/pushes", Call::Pushes, Door::Token),
     route("GET", "/admin/v1/sessions", Call::Sessions, Door::Token),
     route("GET", "/admin/v1/sessions/{session}", Call::Session, Door::Token),

@@ -5,6 +5,7 @@ mod commands;
 pub(in crate::edge) mod fake;
 mod figures;
 mod lists;
+mod migrations;
 pub(in crate::edge) mod server;
 mod sessions;
 mod weights;

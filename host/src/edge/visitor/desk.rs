@@ -24,7 +24,11 @@ pub(super) fn show(visit: &Visit<'_>) -> Result<Response<Body>, Problem> {
     let open = desk
         .routes
         .iter()
-        .any(|route| operations.takes_sessions(&route.provider));
+        .any(|route| operations.takes_sessions(&route.provider))
+        || operations
+            .migrated_to(&desk.id)
+            .iter()
+            .any(|provider| operations.takes_sessions(provider));
     Ok(respond::json(
         StatusCode::OK,
         &json!({"id": desk.id, "title": desk.title, "groups": groups, "open": open}),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kefu_core::{
     command::Command,
+    config::Migration,
     log::SessionCard,
     problem::{Problem, Slug},
     routing::{self, Availability, RouteRequest},
@@ -193,7 +194,8 @@ impl Engine {
         }
     }
 
-    /// The vendor's name of a desk's group, by the route of this provider.
+    /// The vendor's name of a desk's group, by the route of this provider or the
+    /// migration that leads there.
     pub(super) async fn translate_group(
         &self,
         who: &VisitorKey,
@@ -209,7 +211,15 @@ impl Engine {
         });
         Ok(match route {
             Some(route) => routing::vendor_group(route, Some(group)),
-            None => Some(group.to_owned()),
+            None => {
+                let leads_there = |migration: &&Migration| {
+                    migration.desk == record.desk && migration.to == record.provider
+                };
+                let mut migrations = config.main.migrations.values();
+                let words = migrations.find(leads_there).map(|it| &it.groups);
+                let word = words.and_then(|groups| groups.get(group));
+                Some(word.map_or(group, String::as_str).to_owned())
+            }
         })
     }
 

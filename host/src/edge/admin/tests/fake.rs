@@ -51,7 +51,7 @@ impl Default for State {
 }
 
 impl State {
-    fn hear(&self, what: String) {
+    pub(super) fn hear(&self, what: String) {
         self.heard.lock().unwrap().push(what);
     }
 

@@ -221,3 +221,74 @@ fn a_question_that_is_settled_while_open_ones_are_found_stays_settled() {
         .overdue(&("desk".into(), "vendor".into()), MINUTE, at(100));
     assert_eq!(overdue, [at(-30)]);
 }
+
+mod properties {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    /// What comes, after so many milliseconds.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Count(i64),
+        Cut(i64),
+        Write(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let wait = 0_i64..40_000;
+        prop_oneof![
+            6 => wait.clone().prop_map(Step::Count),
+            2 => wait.clone().prop_map(Step::Cut),
+            1 => wait.prop_map(Step::Write),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_cut_and_written_every_count_is_there_once_and_on_its_side(
+            steps in vec(step(), 1..80),
+        ) {
+            let mut desk = desk();
+            let mut now = NOON;
+            let mut disk = BTreeMap::new();
+            let (mut counted, mut cuts) = (Vec::new(), Vec::new());
+            for step in steps {
+                let (Step::Count(wait) | Step::Cut(wait) | Step::Write(wait)) = step;
+                now = now.plus_ms(wait);
+                match step {
+                    Step::Count(_) => {
+                        let observation = Observation { provider: "vendor".into(), seen: Seen::Taken };
+                        desk.0.count(&"desk".into(), &"s1".into(), &observation, now);
+                        counted.push((now, cuts.len()));
+                    }
+                    Step::Cut(_) => {
+                        // What is counted in the same millisecond before it is beyond it.
+                        now = now.plus_ms(1);
+                        desk.0.cut(now);
+                        cuts.push(now);
+                    }
+                    Step::Write(_) => {}
+                }
+                if matches!(step, Step::Write(_)) {
+                    disk.extend(desk.0.take_unwritten().rows.into_iter().map(|row| (row.begin, row)));
+                }
+            }
+            disk.extend(desk.0.take_unwritten().rows.into_iter().map(|row| (row.begin, row)));
+            let mut restored = Desk(Timeline::new(now));
+            restored.0.restore(disk.into_values().collect());
+            let key = ("desk".into(), "vendor".into());
+            let end = now.plus_ms(60_000);
+            for (index, cut) in cuts.iter().enumerate() {
+                let after = counted.iter().filter(|(_, cuts)| *cuts > index).count() as u64;
+                let before = counted.len() as u64 - after;
+                for timeline in [&desk.0, &restored.0] {
+                    prop_assert_eq!(timeline.of(&key, *cut..end).openings, after);
+                    prop_assert_eq!(timeline.of(&key, NOON.plus_ms(-60_000)..*cut).openings, before);
+                }
+            }
+            let whole = restored.0.of(&key, NOON.plus_ms(-60_000)..end).openings;
+            prop_assert_eq!(whole, counted.len() as u64);
+        }
+    }
+}

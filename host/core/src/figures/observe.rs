@@ -79,11 +79,16 @@ pub fn observe(
     for provider in &missed.not_taken {
         seen.at(provider, Seen::NotTaken);
     }
+    seen.taken(before, after, events);
+    // What became of messages in the turn in which a session leaves its
+    // provider is still that one's doing.
+    let left = before.service.taken_at.is_some() && before.provider != after.provider;
+    let sent_by = if left { before } else { after };
     for event in events {
-        seen.event(after, &event.body, &missed.not_sent);
+        seen.event(&sent_by.provider, &event.body, &missed.not_sent);
     }
     seen.question(before, after);
-    if after.is_over() && !before.is_over() && was_taken(before, events) {
+    if after.is_over() && !before.is_over() && is_taken(before, after) {
         seen.at(&after.provider, Seen::Ended);
     }
     seen.0
@@ -107,10 +112,26 @@ impl Observed {
         });
     }
 
-    fn event(&mut self, record: &Record, body: &EventBody, not_sent: &[MessageId]) {
-        let provider = &record.provider;
+    /// Who has taken the session. Apps are told of the first one only.
+    fn taken(&mut self, before: &Record, after: &Record, events: &[LogEvent]) {
+        let told = events.iter().find_map(|event| match &event.body {
+            EventBody::Opened(card) => Some(&card.provider),
+            _ => None,
+        });
+        if let Some(provider) = told.filter(|provider| **provider != after.provider) {
+            self.at(provider, Seen::Taken);
+        }
+        let (was, is) = (&before.service, &after.service);
+        let anew = was.taken_at.is_none()
+            || was.begun_at != is.begun_at
+            || before.provider != after.provider;
+        if is.taken_at.is_some() && anew {
+            self.at(&after.provider, Seen::Taken);
+        }
+    }
+
+    fn event(&mut self, provider: &ProviderId, body: &EventBody, not_sent: &[MessageId]) {
         match body {
-            EventBody::Opened(card) => self.at(&card.provider, Seen::Taken),
             // The vendor never heard of it.
             EventBody::Status { message, .. } if not_sent.contains(message) => {}
             EventBody::Status { status, .. } => match status {
@@ -192,11 +213,11 @@ impl<'a> Question<'a> {
     }
 }
 
-fn was_taken(before: &Record, events: &[LogEvent]) -> bool {
-    before.state != SessionState::Opening
-        || events
-            .iter()
-            .any(|event| matches!(event.body, EventBody::Opened(_)))
+/// Whether the provider that the session ended with had taken it. Sessions from
+/// before this was noted are told by where they stood.
+fn is_taken(before: &Record, after: &Record) -> bool {
+    let stood = before.provider == after.provider && before.state != SessionState::Opening;
+    after.service.taken_at.is_some() || stood
 }
 
 /// A rating on the scale of all forms: stars in steps of 25, else solved or not.

@@ -261,8 +261,34 @@ fn a_question_that_goes_elsewhere_was_not_answered_and_is_asked_there() {
     let asked = Seen::Asked { since: visit.now };
     assert_eq!(
         seen,
-        [("first".into(), unanswered), ("second".into(), asked)]
+        [
+            ("second".into(), Seen::Taken),
+            ("first".into(), unanswered),
+            ("second".into(), asked)
+        ]
     );
+}
+
+#[test]
+fn what_became_of_messages_when_a_session_leaves_belongs_to_whom_it_leaves() {
+    let mut visit = Visit::standing(able(), SessionState::Queued);
+    let before = visit.record.clone();
+    let lost = vec![status(MessageStatus::Unknown)];
+    let outcome = visit.run(told(), says(lost)).unwrap().outcome;
+    let mut moved = outcome.record;
+    moved.provider = "second".into();
+    moved.state = SessionState::Opening;
+    moved.service = Default::default();
+    let seen = observe(&before, &moved, &outcome.events, &outcome.missed);
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|it| (it.provider.as_str(), it.seen))
+        .collect();
+    assert_eq!(seen, [("first", Seen::Unknown)]);
+    let mut over = moved.clone();
+    over.state = SessionState::Ended;
+    let ended = observe(&moved, &over, &[], &Default::default());
+    assert_eq!(ended, [], "the second never had it");
 }
 
 #[test]

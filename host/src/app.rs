@@ -41,6 +41,7 @@ use crate::{
     reload::{self, Cause, Reloader, Why, signal::HangUp},
     route::{Router, Splits},
     session::{self, Engine},
+    shadow::{self, Shadows},
     store::{Store, sqlite::SqliteStore},
     telemetry::Metrics,
 };
@@ -135,6 +136,14 @@ impl App {
             metrics: metrics.clone(),
             runtime: Handle::current(),
         })?;
+        let shadows = Shadows::start(shadow::Parts {
+            registry: Arc::clone(&registry),
+            config: Arc::clone(&config),
+            public_url: public_url.clone(),
+            metrics: metrics.clone(),
+            limits: shadow::Limits::default(),
+        })?;
+        engine.follow_with(Arc::new(shadows.clone()));
         take_up(&engine, &delivery, &pushes)?;
 
         let main_file = sources.main_file().to_owned();
@@ -161,6 +170,7 @@ impl App {
             engine: engine.clone(),
             pushes: pushes.clone(),
             migrations: migrations.clone(),
+            shadows,
             reloader: reloader.clone(),
             figures: figures.clone(),
             main_file,

@@ -19,6 +19,7 @@
 //! | [`plugin`] | plug-ins: loading, opening, guarding |
 //! | [`store`] | the database |
 //! | [`delivery`] | HTTP, the sending side |
+//! | [`shadow`] | what another provider would have made of sessions |
 //! | [`push`] | what is said, told to apps' own servers |
 //! | [`migration`] | which stages of migrations are in force, and why |
 //! | [`media`] | pictures and voices of visitors |
@@ -41,5 +42,6 @@ pub mod push;
 pub mod reload;
 pub mod route;
 pub mod session;
+pub mod shadow;
 pub mod store;
 pub mod telemetry;

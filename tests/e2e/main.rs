@@ -32,6 +32,7 @@ mod pushes;
 mod repeats;
 mod secrets;
 mod session_rules;
+mod shadow;
 mod shutdown;
 mod sources;
 mod startup;

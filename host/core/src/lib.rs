@@ -8,7 +8,7 @@
 //! into Unicode and back, [`source`] says where visitors come from, [`profile`]
 //! which part of what is known of a visitor a provider may have. [`session`],
 //! [`log`] and [`outbox`] are the data that is kept, [`trail`] is what operators
-//! see of it; [`figures`] is what a turn means for the numbers by which providers
+//! see of it, [`shadow`] what another provider would have made of it; [`figures`] is what a turn means for the numbers by which providers
 //! are compared; [`problem`] is every refusal that a visitor can meet.
 
 pub mod command;
@@ -25,6 +25,7 @@ pub mod push;
 pub mod retry;
 pub mod routing;
 pub mod session;
+pub mod shadow;
 pub mod source;
 pub mod trail;
 pub mod turn;

@@ -265,6 +265,17 @@ fn a_route_to_a_provider_that_is_not_there_waits() {
 }
 
 #[test]
+fn a_shadow_that_is_not_there_waits() {
+    let path = fixture("valid/route-with-a-shadow.toml");
+    let (config, problems) = assemble(main_of(&path), vec![zhichi("a.toml")]);
+    let desk = config.main.desks.values().next().unwrap();
+    assert_eq!(desk.routes[0].shadow, Some("zhichy".into()));
+    let expected = "conf/route-with-a-shadow.toml:9:1: warning: desks.support.routes[0].shadow = \"zhichy\": is \
+                    waiting: no valid file in providers/ describes this provider; did you mean `zhichi`?";
+    assert_eq!(texts(&problems), [expected]);
+}
+
+#[test]
 fn a_migration_becomes_stages_that_are_whole_each_and_limits() {
     let main = main_of(&fixture("valid/migration.toml")).settings;
     let migration = &main.migrations["to-jiaxin"];

@@ -353,6 +353,7 @@ fn desk(weights: &[Option<u32>]) -> Desk {
         weight: weight.map(Weight::percent),
         group: None,
         groups: BTreeMap::new(),
+        shadow: None,
     };
     Desk {
         id: "support".into(),

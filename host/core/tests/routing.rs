@@ -341,6 +341,7 @@ fn weighted(weights: &[Option<u32>]) -> Desk {
         weight: weight.map(Weight::percent),
         group: None,
         groups: BTreeMap::new(),
+        shadow: None,
     };
     desk_with(weights.iter().enumerate().map(route).collect())
 }
@@ -463,6 +464,7 @@ fn route(row: &RouteRow) -> Route {
             .map(|percent| Weight::hundredths((percent * 100.0).round() as u32)),
         group: None,
         groups: BTreeMap::new(),
+        shadow: None,
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
     reload::{Cause, ReloadError, Reloader, Report, Why, catalogue},
     route::{self, Router},
     session::{Engine, VisitorKey, engine::replaying::no_letter},
+    shadow::Shadows,
     store::{Again, Store},
     telemetry::Standing,
 };
@@ -45,6 +46,7 @@ pub(super) struct Overview {
     pub(super) engine: Engine,
     pub(super) pushes: Pushes,
     pub(super) migrations: Migrations,
+    pub(super) shadows: Shadows,
     pub(super) reloader: Reloader,
     pub(super) figures: Figures,
     /// Where weights are written back to.

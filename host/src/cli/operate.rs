@@ -1,6 +1,6 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
 //! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `weights`,
-//! `route explain`, `sessions`, `trail`.
+//! `route explain`, `sessions`, `trail`, `shadow`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
@@ -11,6 +11,7 @@ mod explain;
 mod figures;
 mod print;
 mod sessions;
+mod shadow;
 mod weights;
 
 use std::{
@@ -105,6 +106,14 @@ pub(super) enum Command {
         gateway: Gateway,
         #[command(flatten)]
         wanted: figures::Wanted,
+    },
+    /// Tell what another provider would have made of real sessions, for every
+    /// route with a `shadow`.
+    Shadow {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        question: shadow::Question,
     },
     /// Ask a running gateway about its routes.
     #[command(subcommand)]
@@ -213,6 +222,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             gateway.show(&answer, |out, answer| sessions::trail(out, answer, words))
         }
         Command::Weights { gateway, wanted } => gateway.weights(&wanted),
+        Command::Shadow { gateway, question } => {
+            let answer = gateway.client()?.get("/admin/v1/shadows")?;
+            gateway.show(&answer, |out, answer| question.print(out, answer))
+        }
         Command::Route(Route::Explain { gateway, question }) => {
             let answer = gateway.client()?.post(&question.path(), &question.body())?;
             gateway.show(&answer, explain::print)

@@ -9,6 +9,7 @@ use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::LazyLock};
 
 use kefu_core::outbox::OutboxEntry;
 use kefu_plugin_api::{
+    effect::Call,
     http::{HttpRequest, HttpResponse},
     secret::Secret,
 };
@@ -176,6 +177,28 @@ pub(super) fn fill(
         tokens,
     };
     stamp::fill(request, &moment).map_err(Failure::Impossible)
+}
+
+/// Whether this account could send a call: where it goes, the settings and
+/// tokens that it names, its form. Nothing is sent, and no token obtained.
+///
+/// # Errors
+/// Why it could never be sent.
+pub(crate) fn would_leave(account: &Account, call: &Call) -> Result<(), String> {
+    let mut request = call.request.clone();
+    let refused = |failure: Failure| failure.reason().to_owned();
+    check(&request, account).map_err(refused)?;
+    let mut tokens = BTreeMap::new();
+    for name in stamp::tokens_of(&request) {
+        if account.token(name).is_none() {
+            return Err(format!(
+                "token `{name}` is named by a request and described by no adapter"
+            ));
+        }
+        tokens.insert(name.to_owned(), Secret::new("token"));
+    }
+    fill(&mut request, account, &tokens, call.id.as_str()).map_err(refused)?;
+    super::http::check_form(request).map_err(refused)
 }
 
 /// Random bytes that nobody can foresee.

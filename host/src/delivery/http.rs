@@ -256,6 +256,14 @@ fn tls() -> ClientConfig {
     }
 }
 
+/// Whether a request has a form that can be sent.
+///
+/// # Errors
+/// It has not.
+pub(super) fn check_form(request: HttpRequest) -> Result<(), Failure> {
+    build(request).map(drop)
+}
+
 fn build(request: HttpRequest) -> Result<Request<Full<Bytes>>, Failure> {
     let impossible = |what: String| Failure::Impossible(what);
     let method: Method = request

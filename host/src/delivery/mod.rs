@@ -61,6 +61,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 pub use account::Account;
 pub(crate) use attempt::random;
+pub(crate) use attempt::would_leave;
 pub use breaker::BreakerState;
 pub(crate) use http::{Downloads, ObjectClient};
 pub use trial::{Step, Trial, TrialError, Trialled, try_account};

@@ -246,6 +246,7 @@ impl Inner {
             Call::Sessions => sessions::list(self, asked),
             Call::Session => sessions::show(self, asked),
             Call::Trail => sessions::trail(self, asked),
+            Call::Shadows => Ok(sessions::shadows(self)),
         };
         Answered::Now(result.unwrap_or_else(|problem| respond::problem(&problem)))
     }

@@ -36,6 +36,7 @@ use self::{callbacks::Waiting, draining::Orphans, inbox::Inbox};
 use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
     dispatcher::{Dispatcher, QueueFull},
+    following::Follower,
     hub::{Hub, Subscription},
     inbound::{MediaFetcher, Settled, Wanted},
     rota::Rota,
@@ -88,6 +89,7 @@ pub(super) struct Shared {
     carrier: OnceLock<Carrier>,
     pub(super) fetcher: OnceLock<Arc<dyn MediaFetcher>>,
     pub(super) herald: OnceLock<Herald>,
+    pub(super) follower: OnceLock<Arc<dyn Follower>>,
 }
 
 type Carrier = Box<dyn Fn(Vec<OutboxEntry>) + Send + Sync>;
@@ -148,6 +150,7 @@ impl Engine {
             carrier: OnceLock::new(),
             fetcher: OnceLock::new(),
             herald: OnceLock::new(),
+            follower: OnceLock::new(),
         });
         worker::start(&shared, threads)?;
         let engine = Self(shared);
@@ -198,6 +201,13 @@ impl Engine {
     pub fn fetch_media_with(&self, fetcher: Arc<dyn MediaFetcher>) {
         // Set once, at start; a second call changes nothing.
         let _ = self.0.fetcher.set(fetcher);
+    }
+
+    /// Names who follows sessions beside other providers' adapters. Before
+    /// [`start_work`](Self::start_work).
+    pub fn follow_with(&self, follower: Arc<dyn Follower>) {
+        // Set once, at start; a second call changes nothing.
+        let _ = self.0.follower.set(follower);
     }
 
     /// Has media fetched, and goes on when every link is settled.

@@ -14,6 +14,29 @@ use kefu_core::{
 use kefu_plugin_api::ids::{MessageId, ProviderId, SessionId};
 
 use super::{VisitorKey, engine::Shared};
+use crate::plugin::Registry;
+
+/// What a turn needs to know of a provider; `None` if it takes no calls now.
+pub(crate) fn facts_of(
+    registry: &Registry,
+    provider: &ProviderId,
+    callback_url: &dyn Fn(&ProviderId) -> Arc<str>,
+) -> Option<ProviderFacts> {
+    let slot = registry.slot(provider)?;
+    if !slot.availability().takes_turns() {
+        return None;
+    }
+    let configured = slot.provider();
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Some(ProviderFacts {
+        descriptor: Arc::clone(slot.current()?.descriptor()),
+        max_idle_ms: millis(configured.max_idle),
+        deadline_ms: millis(configured.limits.deadline),
+        callback_url: callback_url(provider),
+        emoji: configured.emoji.as_ref().map(|it| Arc::clone(&it.table)),
+        visitor_fields: configured.visitor_fields.clone(),
+    })
+}
 
 /// What the core asks about providers and logs, answered from what serves and
 /// what is stored.
@@ -21,19 +44,8 @@ pub(super) struct Facts<'a>(pub(super) &'a Shared);
 
 impl Providers for Facts<'_> {
     fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts> {
-        let slot = self.0.registry.slot(provider)?;
-        if !slot.availability().takes_turns() {
-            return None;
-        }
-        let configured = slot.provider();
-        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Some(ProviderFacts {
-            descriptor: Arc::clone(slot.current()?.descriptor()),
-            max_idle_ms: millis(configured.max_idle),
-            deadline_ms: millis(configured.limits.deadline),
-            callback_url: self.0.callback_url(provider),
-            emoji: configured.emoji.as_ref().map(|it| Arc::clone(&it.table)),
-            visitor_fields: configured.visitor_fields.clone(),
+        facts_of(&self.0.registry, provider, &|provider| {
+            self.0.callback_url(provider)
         })
     }
 

@@ -13,6 +13,7 @@
 //!   run, `replay` what of a turn is kept while it waits for another provider.
 //! - `inbound` holds messages back until the media in them are fetched.
 //! - `watchdog` looks after calls that do not return.
+//! - `following` tells whoever follows sessions after the fact.
 //! - `tally` counts what came from where.
 //! - `timers` brings sessions back when something is due.
 //! - [`hub`] passes committed events on to open streams.
@@ -21,6 +22,7 @@ mod clock;
 mod dispatcher;
 pub mod engine;
 mod facts;
+mod following;
 pub mod hub;
 mod inbound;
 mod replay;
@@ -34,6 +36,8 @@ mod watchdog;
 mod worker;
 
 pub use engine::{Engine, Parts};
+pub(crate) use facts::facts_of;
+pub use following::Follower;
 pub use hub::{Signal, StoredEvent, Subscription};
 pub use inbound::{KeptMedia, MediaFetcher, Settled, Wanted, WantedLink};
 pub use request::{

@@ -16,7 +16,7 @@ use std::{
 use kefu_core::{
     outbox::OutboxEntry,
     problem::Problem,
-    session::Record,
+    session::{Fallback, Record},
     trail::CallEnd,
     turn::{Input, Reply},
 };
@@ -55,6 +55,8 @@ pub(super) struct TurnJob {
     pub(super) key: Option<IdempotencyKey>,
     /// The session, if it is to be created.
     pub(super) create: Option<Record>,
+    /// Whose adapter also sees the session that is created, with nothing sent.
+    pub(super) shadow: Option<Fallback>,
     /// The event of the inbox that this is.
     pub(super) inbox: Option<u64>,
     /// The entry that was given up, and why.
@@ -80,6 +82,7 @@ impl TurnJob {
             asker: None,
             key: None,
             create: None,
+            shadow: None,
             inbox: None,
             dead: None,
             ended: None,

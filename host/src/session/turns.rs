@@ -29,6 +29,7 @@ use super::{
     dispatcher::Work,
     engine::Shared,
     facts::Facts,
+    following::Followed,
     inbound::Fetching,
     replay::{Heard, Hearing},
     slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
@@ -292,9 +293,7 @@ fn commit(
         }
     };
     let dead = dead_letter(&job, &record, now);
-    let moved = slot
-        .record()
-        .is_none_or(|before| (before.state, &before.provider) != (record.state, &record.provider));
+    let moved = create || (before.state, &before.provider) != (record.state, &record.provider);
     let answered = job.key.clone().zip(job.asker.clone()).map(|(key, who)| {
         let message = match &reply {
             Reply::Message { id, seq } => Some((id.as_str().to_owned(), *seq)),
@@ -308,6 +307,7 @@ fn commit(
         };
         (who, key, answered)
     });
+    let followed = Followed::of(shared, &record.id, before, job.shadow, job.input);
     let record = Arc::new(record);
     let (entered, left) = (calls.len(), finished.len());
     let given_up = dead.as_ref().map(|letter| letter.provider.clone());
@@ -346,6 +346,9 @@ fn commit(
                     shared.publish(&record, events, typing);
                     shared.carry(calls);
                     shared.tell_app(&record, pushes, now);
+                    if let Some(followed) = followed {
+                        followed.tell(&shared, &record);
+                    }
                     Ended::Ran { reply, record }
                 }
                 Ok(Committed::AlreadyOpen(_)) if create => Ended::AlreadyOpen,

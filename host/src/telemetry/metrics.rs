@@ -11,6 +11,7 @@ mod plugins;
 mod process;
 mod pushes;
 mod service;
+mod shadows;
 mod sources;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -24,7 +25,7 @@ use prometheus_client::{
 
 use self::{
     by_provider::ByProvider, migrations::Migrations, plugins::Plugins, process::ProcessMemory,
-    pushes::Pushes, service::Service, sources::Sources,
+    pushes::Pushes, service::Service, shadows::Shadows, sources::Sources,
 };
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
@@ -64,6 +65,7 @@ struct All {
     migrations: Migrations,
     pushes: Pushes,
     service: Service,
+    shadows: Shadows,
     sources: Sources,
 }
 
@@ -124,6 +126,7 @@ impl Metrics {
             migrations: Migrations::default(),
             pushes: Pushes::default(),
             service: Service::default(),
+            shadows: Shadows::default(),
             sources: Sources::default(),
         };
         all.register_edge();
@@ -133,6 +136,7 @@ impl Metrics {
         all.migrations.register(&mut all.registry);
         all.pushes.register(&mut all.registry);
         all.service.register(&mut all.registry);
+        all.shadows.register(&mut all.registry);
         all.sources.register(&mut all.registry);
         all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))

@@ -107,17 +107,20 @@ fn waiting_routes(
     let mut problems = Vec::new();
     for (id, desk) in &main.settings.desks {
         for (index, route) in desk.routes.iter().enumerate() {
-            if providers.contains_key(&route.provider) {
-                continue;
+            let named = [
+                ("provider", Some(&route.provider)),
+                ("shadow", route.shadow.as_ref()),
+            ];
+            for (key, provider) in named {
+                let Some(provider) = provider.filter(|it| !providers.contains_key(*it)) else {
+                    continue;
+                };
+                let key = format!("desks.{id}.routes[{index}].{key}");
+                let problem =
+                    "is waiting: no valid file in providers/ describes this provider".to_owned();
+                let right = suggest(provider.as_str(), providers.keys().map(ProviderId::as_str));
+                problems.push(main.problem(Severity::Warning, &key, problem, right));
             }
-            let key = format!("desks.{id}.routes[{index}].provider");
-            let problem =
-                "is waiting: no valid file in providers/ describes this provider".to_owned();
-            let right = suggest(
-                route.provider.as_str(),
-                providers.keys().map(ProviderId::as_str),
-            );
-            problems.push(main.problem(Severity::Warning, &key, problem, right));
         }
     }
     for (name, migration) in &main.settings.migrations {

@@ -128,6 +128,9 @@ pub struct Route {
     pub group: Option<String>,
     /// The desk's group ids in the vendor's words.
     pub groups: BTreeMap<String, String>,
+    /// Whose adapter also sees the sessions that open by this route, with
+    /// nothing sent, kept or shown.
+    pub shadow: Option<ProviderId>,
 }
 
 /// Conditions of a route; all that are given must hold.

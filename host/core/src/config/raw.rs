@@ -190,6 +190,7 @@ pub(super) struct Route {
     pub(super) weight: Option<f64>,
     pub(super) group: Option<String>,
     pub(super) groups: BTreeMap<String, String>,
+    pub(super) shadow: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

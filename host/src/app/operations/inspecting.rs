@@ -10,6 +10,7 @@ use kefu_plugin_api::ids::SessionId;
 use super::Overview;
 use crate::{
     edge::{Inspecting, SessionPage},
+    shadow::ShadowReport,
     store::{StoreError, Wanted},
 };
 
@@ -40,6 +41,10 @@ impl Inspecting for Overview {
     fn session(&self, session: &SessionId) -> Result<SessionSummary, Problem> {
         self.record(session)
             .map(|record| SessionSummary::of(&record))
+    }
+
+    fn shadows(&self) -> Vec<ShadowReport> {
+        self.shadows.reports()
     }
 
     fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem> {

@@ -74,6 +74,9 @@ fn describe(inner: &Inner, desk: &Desk) -> Value {
         if let Some(group) = &route.group {
             entry["group"] = json!(group);
         }
+        if let Some(shadow) = &route.shadow {
+            entry["shadow"] = json!(shadow);
+        }
         entry
     });
     let groups = desk.groups.iter();

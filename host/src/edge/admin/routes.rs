@@ -42,6 +42,7 @@ pub(super) enum Call {
     Sessions,
     Session,
     Trail,
+    Shadows,
 }
 
 impl Call {
@@ -125,6 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/admin/v1/sessions", Call::Sessions, Door::Token),
     route("GET", "/admin/v1/sessions/{session}", Call::Session, Door::Token),
     route("GET", "/admin/v1/sessions/{session}/trail", Call::Trail, Door::Token),
+    route("GET", "/admin/v1/shadows", Call::Shadows, Door::Token),
 ];
 
 const fn route(method: &'static str, pattern: &'static str, call: Call, door: Door) -> Route {

@@ -1,4 +1,5 @@
-//! Sessions and what became of their messages.
+//! Sessions, what became of their messages, and what another provider would
+//! have made of them.
 //!
 //! Owns the shape of the questions. Deliberately decides nothing. Invariant: a
 //! value that cannot be meant is refused with its name and what would be right,
@@ -33,6 +34,12 @@ pub(super) fn trail(inner: &Inner, asked: &Asked) -> Result<Response<Body>, Prob
     let session = SessionId::new(&asked.id);
     let trail = inner.operations.trail(&session, after, limit(asked)?)?;
     Ok(respond::json(StatusCode::OK, &json!(trail)))
+}
+
+/// `GET /admin/v1/shadows`
+pub(super) fn shadows(inner: &Inner) -> Response<Body> {
+    let body = json!({"shadows": inner.operations.shadows()});
+    respond::json(StatusCode::OK, &body)
 }
 
 fn wanted(asked: &Asked) -> Result<Wanted, Problem> {

@@ -7,7 +7,7 @@ use kefu_core::{
 use kefu_plugin_api::ids::SessionId;
 use serde::Serialize;
 
-use crate::store::Wanted;
+use crate::{shadow::ShadowReport, store::Wanted};
 
 /// Looks into sessions, for operators. What visitors and agents said is in no
 /// answer.
@@ -31,6 +31,10 @@ pub trait Inspecting {
     /// # Errors
     /// `not-found`; the store does not answer.
     fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem>;
+
+    /// What has come of every shadow: what another provider would have made of
+    /// real sessions.
+    fn shadows(&self) -> Vec<ShadowReport>;
 }
 
 /// A page of sessions.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kefu_core::{
     command::Command,
-    config::Migration,
+    config::{Desk, Migration},
     log::SessionCard,
     problem::{Problem, Slug},
     routing::{self, Availability, RouteRequest},
@@ -41,7 +41,9 @@ impl Engine {
                 return Ok(opened);
             }
             let now = clock::now();
-            let order = self.choose(&request).await?;
+            let offers = self.choose(&request).await?;
+            let shadow = offers.first().and_then(|offer| offer.shadow.clone());
+            let order = offers.into_iter().map(|offer| offer.choice).collect();
             let id = session_id(
                 request.who.app.as_str(),
                 &request.who.visitor,
@@ -63,6 +65,7 @@ impl Engine {
                 asker: Some(request.who.clone()),
                 key: request.key.clone(),
                 create: Some(record),
+                shadow,
                 trace: request.trace.clone(),
                 ..TurnJob::new(Input::Open)
             };
@@ -130,21 +133,22 @@ impl Engine {
     }
 
     /// Whom to ask for a new session, in order.
-    async fn choose(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
+    async fn choose(&self, request: &OpenRequest) -> Result<Vec<Offer>, Problem> {
         let order = self.available(request)?;
         let keyed_by_visitor =
-            |choice: &Fallback| self.keyed_by(&choice.provider) == Some(KeyedBy::Visitor);
+            |offer: &Offer| self.keyed_by(&offer.choice.provider) == Some(KeyedBy::Visitor);
         if !order.iter().any(keyed_by_visitor) {
             return Ok(order);
         }
         let who = request.who.clone();
         let open = self.read(move |store| store.open_at(&who)).await?;
-        let elsewhere = |choice: &Fallback| {
-            keyed_by_visitor(choice) && open.iter().any(|it| it.provider == choice.provider)
+        let elsewhere = |offer: &Offer| {
+            let provider = &offer.choice.provider;
+            keyed_by_visitor(offer) && open.iter().any(|it| it.provider == *provider)
         };
         let free: Vec<_> = order
             .into_iter()
-            .filter(|choice| !elsewhere(choice))
+            .filter(|offer| !elsewhere(offer))
             .collect();
         if free.is_empty() {
             Err(Problem::new(
@@ -162,7 +166,7 @@ impl Engine {
     }
 
     /// The desk's providers that take sessions now, in order.
-    fn available(&self, request: &OpenRequest) -> Result<Vec<Fallback>, Problem> {
+    fn available(&self, request: &OpenRequest) -> Result<Vec<Offer>, Problem> {
         let config = self.0.config.load();
         let desk = config
             .desk(request.desk.as_str())
@@ -182,9 +186,12 @@ impl Engine {
             .order
             .into_iter()
             .filter(|choice| self.0.router.availability(&choice.provider) == Availability::Ready)
-            .map(|choice| Fallback {
-                provider: choice.provider,
-                group: choice.group.map(Into::into),
+            .map(|choice| Offer {
+                shadow: shadow(desk, &choice, request.group.as_deref()),
+                choice: Fallback {
+                    provider: choice.provider,
+                    group: choice.group.map(Into::into),
+                },
             })
             .collect();
         if order.is_empty() {
@@ -257,6 +264,30 @@ impl Engine {
             }
         }
     }
+}
+
+/// A provider that may be asked.
+struct Offer {
+    choice: Fallback,
+    /// Whose adapter also sees the session, with nothing sent.
+    shadow: Option<Fallback>,
+}
+
+/// Who is judged beside whom a visitor gets by a route. What a migration moved
+/// does not open by the route.
+fn shadow(desk: &Desk, choice: &routing::Choice, group: Option<&str>) -> Option<Fallback> {
+    let route = desk.routes.get(choice.route_index)?;
+    let provider = route.shadow.clone()?;
+    if choice.migration.is_some() {
+        return None;
+    }
+    // Groups in the words of whoever is judged, where the desk knows them.
+    let own = desk.routes.iter().find(|route| route.provider == provider);
+    let group = own.and_then(|route| routing::vendor_group(route, group));
+    Some(Fallback {
+        provider,
+        group: group.map(Into::into),
+    })
 }
 
 fn nobody() -> Problem {

@@ -98,6 +98,9 @@ fn route(
         "name a provider by its id",
     );
     known_groups(checker, &format!("{key}.groups"), &raw.groups, groups);
+    let shadow = raw
+        .shadow
+        .map(|name| shadow(checker, &format!("{key}.shadow"), name, &provider));
     Route {
         provider: ProviderId::new(provider),
         when: when::check(checker, &format!("{key}.when"), raw.when, groups, calendars),
@@ -106,7 +109,23 @@ fn route(
             .map(|percent| weight(checker, &format!("{key}.weight"), percent)),
         group: raw.group,
         groups: raw.groups,
+        shadow,
     }
+}
+
+/// Who is judged beside a route's own provider.
+fn shadow(checker: &mut Checker, key: &str, name: String, own: &str) -> ProviderId {
+    if name.is_empty() {
+        checker.error(
+            key,
+            "is empty",
+            "name a provider by its id, or leave it out",
+        );
+    } else if name == own {
+        let right = "name the provider that is to be judged, or leave it out";
+        checker.error(key, "is the route's own provider", right);
+    }
+    ProviderId::new(name)
 }
 
 /// Whatever is translated into a vendor's words must be a group of the desk.

@@ -17,6 +17,7 @@ use crate::{
         DeskWeights, Editing, FiguresOf, FiguresReport, FiguresStep, FiguresWanted, Inspecting,
         Measuring, NewWeights, ProviderReport, SessionPage, ShutdownTrigger,
     },
+    shadow::ShadowReport,
     store::Wanted,
     telemetry::Standing,
 };
@@ -159,6 +160,10 @@ impl Inspecting for State {
     fn session(&self, session: &SessionId) -> Result<SessionSummary, Problem> {
         self.hear(format!("session {session}"));
         Err(Problem::new(Slug::NotFound, "there is no such session"))
+    }
+
+    fn shadows(&self) -> Vec<ShadowReport> {
+        Vec::new()
     }
 
     fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem> {

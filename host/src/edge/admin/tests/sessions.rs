@@ -68,6 +68,13 @@ async fn a_session_and_its_trail_are_asked_for_by_id() {
     assert_eq!(*heard, ["session s/1", "trail s1 0 100", "trail s1 12 5"]);
 }
 
+#[tokio::test]
+async fn shadows_are_listed() {
+    let (admin, _trigger) = admin(State::default());
+    let answer = ask(&admin, "/admin/v1/shadows").await;
+    assert_eq!(answer, (200, json!({"shadows": []})));
+}
+
 async fn ask(admin: &Inner, path: &str) -> (u16, Value) {
     get(admin, path, Some(TOKEN), REMOTE).await
 }

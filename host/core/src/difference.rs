@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::{abilities::Ability, offer::Known};
 pub use self::{
     offer::Offer,
-    versions::{Comparison, OfVersion, Party, Told, compare},
+    versions::{Comparison, OfVersion, Party, Practice, Told, Undeclared, compare},
 };
 
 /// The same in Chinese and in English.

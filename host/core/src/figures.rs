@@ -62,6 +62,10 @@ pub struct Tally {
     pub resolved: u64,
     /// Sessions that ended after the vendor had taken them.
     pub ended: u64,
+    /// Messages that the vendor told were read.
+    pub reads: u64,
+    /// Messages that the vendor took back.
+    pub recalls: u64,
 }
 
 impl Tally {
@@ -82,6 +86,8 @@ impl Tally {
             asked_resolved,
             resolved,
             ended,
+            reads,
+            recalls,
         } = other;
         add(&mut self.openings, *openings);
         add(&mut self.opening_failures, *opening_failures);
@@ -97,6 +103,8 @@ impl Tally {
         add(&mut self.asked_resolved, *asked_resolved);
         add(&mut self.resolved, *resolved);
         add(&mut self.ended, *ended);
+        add(&mut self.reads, *reads);
+        add(&mut self.recalls, *recalls);
     }
 
     /// Whether nothing was counted at all.
@@ -318,6 +326,8 @@ mod tests {
             rating_sum: 10,
             asked_resolved: 11,
             resolved: 12,
+            reads: 13,
+            recalls: 14,
             ended: u64::MAX,
             ..Tally::default()
         };
@@ -327,6 +337,7 @@ mod tests {
         let json = serde_json::to_value(&twice).unwrap();
         assert_eq!(json["openings"], 2);
         assert_eq!(json["resolved"], 24);
+        assert_eq!((&json["reads"], &json["recalls"]), (&26.into(), &28.into()));
         assert_eq!(json["first_answers"]["3"], 2);
         assert_eq!(twice.ended, u64::MAX, "it stays at the top");
     }

@@ -4,7 +4,7 @@
 use kefu_core::{
     config::{Desk, NoLookup, check_main},
     difference::{
-        Comparison, Difference, Effect, Language, Party, Side, Told, compare, differences,
+        Comparison, Difference, Effect, Language, Party, Practice, Side, Told, compare, differences,
     },
 };
 use kefu_plugin_api::{
@@ -242,12 +242,18 @@ fn each_rule_on_versions_is_told_and_each_version_that_differs_from_its_rule() {
         descriptor: &ends,
         emoji_converted: false,
         told: &from_told,
+        seen: Practice::default(),
     };
     let to = Party {
         id: &jiaxin,
         descriptor: &keeps,
         emoji_converted: false,
         told: &[],
+        seen: Practice {
+            messages: 5,
+            reads: 2,
+            recalls: 0,
+        },
     };
     let comparison = compare(&desk, from, to);
     assert_eq!(
@@ -265,6 +271,14 @@ fn each_rule_on_versions_is_told_and_each_version_that_differs_from_its_rule() {
         .iter()
         .find(|it| it.app_version.is_none());
     assert_eq!(all.unwrap().sessions, 16);
+    let lines = comparison.lines(Language::En);
+    assert_eq!(
+        lines[lines.len() - 2..],
+        [
+            "  read receipts: not known → seen 2 times",
+            "  messages taken back by agents: not known → never seen",
+        ]
+    );
     let back = serde_json::to_value(&comparison).unwrap();
     let again: Comparison = serde_json::from_value(back).unwrap();
     assert_eq!(again, comparison);
@@ -280,6 +294,11 @@ fn a_desk_without_a_route_to_the_vendor_is_compared_for_all_versions() {
         descriptor,
         emoji_converted: false,
         told: &[],
+        seen: Practice {
+            messages: 5,
+            reads: 2,
+            recalls: 0,
+        },
     };
     let comparison = compare(&desk, party(&zhichi, &ends), party(&jiaxin, &keeps));
     let zh = comparison.lines(Language::Zh);

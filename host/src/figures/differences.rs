@@ -5,13 +5,13 @@
 
 use kefu_core::{
     config::{Config, Desk},
-    difference::{Comparison, Party, Told, compare},
+    difference::{Comparison, Party, Practice, Told, compare},
     problem::{Problem, Slug},
 };
-use kefu_plugin_api::ids::ProviderId;
+use kefu_plugin_api::ids::{DeskId, ProviderId};
 
 use super::Figures;
-use crate::plugin::Registry;
+use crate::{clock, plugin::Registry, store::figures::KEPT_MS};
 
 impl Figures {
     /// Compares two providers for the visitors of a desk, by version of the
@@ -44,19 +44,34 @@ impl Figures {
             let configured = config.provider(provider.as_str());
             configured.is_some_and(|provider| provider.emoji.is_some())
         };
+        let from_seen = self.practice(&desk.id, from);
+        let to_seen = self.practice(&desk.id, to);
         let from = Party {
             id: from,
             descriptor: &from_descriptor,
             emoji_converted: has_table(from),
             told: &from_told,
+            seen: from_seen,
         };
         let to = Party {
             id: to,
             descriptor: &to_descriptor,
             emoji_converted: has_table(to),
             told: &to_told,
+            seen: to_seen,
         };
         Ok(compare(desk, from, to))
+    }
+
+    /// What was seen of a provider at a desk for as long as anything is kept.
+    fn practice(&self, desk: &DeskId, provider: &ProviderId) -> Practice {
+        let now = clock::now();
+        let tally = self.of(desk, provider, now.plus_ms(-KEPT_MS), now.plus_ms(1));
+        Practice {
+            messages: tally.deliveries,
+            reads: tally.reads,
+            recalls: tally.recalls,
+        }
     }
 
     fn told(&self, provider: &ProviderId) -> Vec<Told> {

@@ -297,6 +297,8 @@ fn add(tally: &mut Tally, seen: Seen) {
             tally.resolved += u64::from(solved);
         }
         Seen::Ended => tally.ended += 1,
+        Seen::Read => tally.reads += 1,
+        Seen::Recalled => tally.recalls += 1,
     }
 }
 

@@ -21,6 +21,33 @@ pub struct Party<'a> {
     pub emoji_converted: bool,
     /// What its sessions were told lately.
     pub told: &'a [Told],
+    /// What was seen of it at the desk lately.
+    pub seen: Practice,
+}
+
+/// How often something was seen that no adapter declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Practice {
+    /// Messages whose fate was told.
+    pub messages: u64,
+    /// Those of which the vendor told that they were read.
+    pub reads: u64,
+    /// Messages of agents that were taken back.
+    pub recalls: u64,
+}
+
+/// Something that no adapter declares, and how often it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undeclared {
+    /// What it is called.
+    pub title: Words,
+    /// How often it was seen of who serves now; absent where no messages went
+    /// there, so that nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// Of who is to serve, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
 }
 
 /// What sessions of one version of an app were told that they can do.
@@ -43,6 +70,9 @@ pub struct Comparison {
     pub to: ProviderId,
     /// By version of the app.
     pub by_version: Vec<OfVersion>,
+    /// What is only known from what was seen.
+    #[serde(default)]
+    pub undeclared: Vec<Undeclared>,
 }
 
 /// What changes for the visitors with some versions of the app.
@@ -76,11 +106,27 @@ impl Comparison {
             }
         }
         let rest = Words::new(
-            "撤回、已读回执和正在输入由厂商自行决定，适配器不作声明。",
-            "Recalls, read receipts and typing are up to the vendors; adapters declare nothing about them.",
+            "适配器不声明、只能从实际会话中看到的（正在输入不作统计）：",
+            "What adapters do not declare, as it was seen (typing is not counted):",
         );
         lines.push(rest.in_language(language).to_owned());
+        for undeclared in &self.undeclared {
+            let line = undeclared.line();
+            lines.push(format!("  {}", line.in_language(language)));
+        }
         lines
+    }
+}
+
+impl Undeclared {
+    fn line(&self) -> Words {
+        let times = |seen: Option<u64>| match seen {
+            None => Words::new("未知", "not known"),
+            Some(0) => Words::new("没有见到", "never seen"),
+            Some(times) => Words::new(format!("见到 {times} 次"), format!("seen {times} times")),
+        };
+        let change = times(self.from).with(times(self.to), " → ", " → ");
+        self.title.clone().with(change, "：", ": ")
     }
 }
 
@@ -136,7 +182,24 @@ pub fn compare(desk: &Desk, from: Party<'_>, to: Party<'_>) -> Comparison {
         from: from.id.clone(),
         to: to.id.clone(),
         by_version,
+        undeclared: undeclared(from.seen, to.seen),
     }
+}
+
+fn undeclared(from: Practice, to: Practice) -> Vec<Undeclared> {
+    let times = |seen: Practice, times: u64| (seen.messages > 0).then_some(times);
+    vec![
+        Undeclared {
+            title: Words::new("已读回执", "read receipts"),
+            from: times(from, from.reads),
+            to: times(to, to.reads),
+        },
+        Undeclared {
+            title: Words::new("客服撤回消息", "messages taken back by agents"),
+            from: times(from, from.recalls),
+            to: times(to, to.recalls),
+        },
+    ]
 }
 
 /// How many versions of one rule are told apart.

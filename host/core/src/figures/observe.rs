@@ -65,6 +65,10 @@ pub enum Seen {
     Resolved(bool),
     /// A session that it had taken is over.
     Ended,
+    /// It told that a message was read.
+    Read,
+    /// It took a message back.
+    Recalled,
 }
 
 /// Reads a turn that was committed: the session before
@@ -138,8 +142,9 @@ impl Observed {
                 MessageStatus::Delivered => self.at(provider, Seen::Delivered),
                 MessageStatus::Failed => self.at(provider, Seen::Failed),
                 MessageStatus::Unknown => self.at(provider, Seen::Unknown),
-                _ => {}
+                MessageStatus::Read => self.at(provider, Seen::Read),
             },
+            EventBody::Recalled { .. } => self.at(provider, Seen::Recalled),
             EventBody::EvaluationSubmitted(EvaluationResult::Rated(evaluation)) => {
                 if let Some(value) = value(evaluation) {
                     self.at(provider, Seen::Rated(value));

@@ -148,11 +148,24 @@ fn deliveries_count_by_what_became_of_them() {
         (MessageStatus::Delivered, "first delivered"),
         (MessageStatus::Failed, "first failed"),
         (MessageStatus::Unknown, "first unknown"),
+        (MessageStatus::Read, "first read"),
     ] {
         assert_eq!(vendor(&mut visit, vec![status(fate)]), [seen]);
     }
-    let read = vendor(&mut visit, vec![status(MessageStatus::Read)]);
-    assert_eq!(read, [] as [&str; 0]);
+}
+
+#[test]
+fn a_message_that_is_taken_back_counts_once() {
+    let mut visit = Visit::standing(able(), SessionState::Human);
+    let oops = from_desk(SenderKind::Agent, "oops").with_vendor_id("v1");
+    vendor(&mut visit, vec![Effect::deliver(oops)]);
+    let recall = || {
+        vec![Effect::Recall {
+            vendor_id: "v1".into(),
+        }]
+    };
+    assert_eq!(vendor(&mut visit, recall()), ["first recalled"]);
+    assert_eq!(vendor(&mut visit, recall()), [] as [&str; 0]);
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Service {
             Seen::Rated(value) => self.ratings.with(provider, of_desk(), |rated| {
                 rated.0.observe(f64::from(value));
             }),
-            Seen::Resolved(_) => {}
+            Seen::Resolved(_) | Seen::Read | Seen::Recalled => {}
             Seen::Ended => self.ended.with(provider, of_desk(), increment),
         }
     }

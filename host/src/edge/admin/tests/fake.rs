@@ -211,6 +211,7 @@ impl Measuring for State {
             from: from.clone(),
             to: to.clone(),
             by_version: Vec::new(),
+            undeclared: Vec::new(),
         })
     }
 }

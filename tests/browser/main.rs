@@ -12,6 +12,7 @@
 //! the folder that `KEFU_SCREENSHOTS` names.
 
 mod agent;
+mod console;
 mod jiaxin;
 mod keyboard;
 mod pictures;

@@ -23,6 +23,9 @@ cargo xtask build
 cargo xtask python
     Makes the Python environment that some tests need, with the packages of
     tests/requirements.txt; the last line of output is its interpreter.
+cargo xtask axe
+    Fetches the accessibility engine axe-core for the walks through the console;
+    the last line of output is its file.
 cargo xtask golden
     Builds the plug-ins that later builds are held to, where there are none for
     this platform yet: see tests/fixtures/golden/README.md.
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Build,
     /// `python`.
     Python,
+    /// `axe`.
+    Axe,
     /// `golden`.
     Golden,
     /// `capabilities`.
@@ -95,12 +100,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
         "demo" => Command::Demo { headless: false },
         "build" => Command::Build,
         "python" => Command::Python,
+        "axe" => Command::Axe,
         "golden" => Command::Golden,
         "capabilities" => Command::Capabilities,
         "help" | "-h" | "--help" => return Ok(Command::Help),
         other => {
             return Err(format!(
-                "no command {other:?}; there are test, soak, bench, demo, build, python, golden and capabilities"
+                "no command {other:?}; there are test, soak, bench, demo, build, python, axe, golden and capabilities"
             ));
         }
     };

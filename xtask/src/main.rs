@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask test`, `soak`, `bench`, `demo`,
-//! `build`, `python`, `golden`, `capabilities`.
+//! `build`, `python`, `axe`, `golden`, `capabilities`.
 //!
 //! Owns the order of the checks, the rules about dependencies, and the demo.
 //! It deliberately holds no test: it runs cargo, and what cargo runs is in the
@@ -7,6 +7,7 @@
 //! else on a fresh clone.
 
 mod args;
+mod axe;
 mod bench;
 mod capabilities;
 mod cargo;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Ok(Command::Demo { headless }) => demo::run(headless),
         Ok(Command::Build) => products::print_built(),
         Ok(Command::Python) => python::print(),
+        Ok(Command::Axe) => axe::print(),
         Ok(Command::Golden) => golden::build(),
         Ok(Command::Capabilities) => capabilities::write(),
         Err(wrong) => Err(anyhow::anyhow!("{wrong}\n\n{}", args::HELP)),

@@ -8,13 +8,13 @@
 //!
 //! Tests find what they run through the environment (see
 //! `tests/support/src/plugins.rs` and `python.rs`): `KEFU_GATEWAY_BIN`,
-//! `KEFU_SIMULATORS_BIN`, `KEFU_PLUGIN_DIR` and `KEFU_PYTHON`.
+//! `KEFU_SIMULATORS_BIN`, `KEFU_PLUGIN_DIR`, `KEFU_PYTHON` and `KEFU_AXE`.
 
 use crate::args::TestOptions;
 use crate::cargo::{self, cargo, cargo_test};
 use crate::products::{self, Programs};
 use crate::steps::{self, Step};
-use crate::{python, rules, system};
+use crate::{axe, python, rules, system};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -30,6 +30,7 @@ struct Built {
     programs: Option<Programs>,
     plugins: Option<PathBuf>,
     python: Option<PathBuf>,
+    axe: Option<PathBuf>,
 }
 
 /// Runs the steps that were asked for.
@@ -89,6 +90,14 @@ fn all_steps(built: &RefCell<Built>) -> Vec<Step<'_>> {
             built.borrow_mut().python = Some(python::ensure()?);
             Ok(())
         }),
+        step(
+            "axe",
+            "the accessibility engine of tests/accessibility.txt",
+            || {
+                built.borrow_mut().axe = Some(axe::ensure()?);
+                Ok(())
+            },
+        ),
         step("build", "everything, tests included", || {
             built.borrow_mut().programs = Some(products::build_workspace()?);
             Ok(())
@@ -187,6 +196,9 @@ fn tell(command: &mut Command, built: &Built) {
     }
     if let Some(python) = &built.python {
         command.env("KEFU_PYTHON", python);
+    }
+    if let Some(axe) = &built.axe {
+        command.env("KEFU_AXE", axe);
     }
 }
 

@@ -26,12 +26,14 @@
 //! | [`http`] | plain requests, for everything that has no helper |
 //! | [`traffic`] | steady traffic, its verdict and its times |
 //! | [`python`] | an interpreter with the packages of `requirements.txt` |
+//! | [`axe`] | what keeps people from using a page |
 //! | [`reloads`] | what operators see of providers and their reloads |
 //! | [`memory`] | what the gateway and its children hold |
 //! | [`wait`] | conditions with a deadline and a message |
 //! | [`webdriver`] | a headless browser, to walk through a page as a person does |
 
 pub mod app_server;
+pub mod axe;
 pub mod chat;
 pub mod config;
 pub mod events;

@@ -88,6 +88,8 @@ The demo is running. 演示已启动。
   Visitor API       访客接口          {gateway}/openapi.json
   Admin API         管理接口          {admin}/admin/v1/providers
     its token       管理令牌          {token}
+  Console           控制台            {admin}/console/
+    log in with that token   用上面的令牌登录
   Files and logs    文件与日志        {dir}
 
   Each vendor alone: chat page, agent desk   各平台：聊天页、坐席工作台

@@ -93,12 +93,20 @@ pub(super) fn page(view: &View<'_>, frame: Frame) -> Markup {
                         (frame.main)
                         p.asof {
                             (fill(w.as_of, &[&parts::clock(view.now)])) " · "
-                            a href=(view.path) { (w.refresh) }
+                            a href=(again(view)) { (w.refresh) }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// The same page once more.
+fn again(view: &View<'_>) -> String {
+    match view.query {
+        Some(query) => format!("{}?{query}", view.path),
+        None => view.path.to_owned(),
     }
 }
 

@@ -4,12 +4,14 @@
 //! the form shows what the file says and carries its digest, so that nothing
 //! that others wrote meanwhile is lost.
 
+use std::collections::BTreeSet;
+
 use kefu_core::{
-    config::{Desk, Route, Weight, When},
+    config::{Config, Desk, Route, Weight, When},
     problem::Problem,
     routing::BUCKETS,
 };
-use kefu_plugin_api::ids::DeskId;
+use kefu_plugin_api::ids::{DeskId, ProviderId};
 use maud::{Markup, html};
 
 use super::{explain, providers};
@@ -51,7 +53,7 @@ pub(super) fn card(view: &View<'_>, desk: &Desk) -> Markup {
                 (openness(view, desk))
             }
             p.muted { code { (desk.id) } " · " (w.app) " " (desk.app) }
-            (parts::shares(&desk.title, &shares(desk)))
+            (parts::shares(&desk.title, &shares(view.config, desk)))
         }
     }
 }
@@ -80,7 +82,7 @@ pub(super) fn one(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
         (parts::heading(&desk.title, "", button))
         p.under { (openness(view, desk)) " " code { (desk.id) } " · " (w.app) " " (desk.app) }
         section.panel {
-            (parts::shares(&desk.title, &shares(desk)))
+            (parts::shares(&desk.title, &shares(view.config, desk)))
             (routes(view, desk))
             @if !desk.groups.is_empty() {
                 p.muted { (w.groups) ": " @for group in &desk.groups { code { (group.id) } " " (group.name) " " } }
@@ -214,27 +216,26 @@ fn form(view: &View<'_>, desk: &Desk, written: &DeskWeights) -> Markup {
 }
 
 /// Who gets which part of the visitors for whom every condition holds.
-pub(super) fn shares(desk: &Desk) -> Vec<Part> {
+pub(super) fn shares(config: &Config, desk: &Desk) -> Vec<Part> {
     let routes = desk.routes.iter();
     let list: Vec<_> = routes
         .map(|route| (route.provider.as_str(), route.weight))
         .collect();
-    split(&list)
+    split(config, &list)
 }
 
 /// The same for weights that are only wanted.
-pub(super) fn split(routes: &[(&str, Option<Weight>)]) -> Vec<Part> {
+pub(super) fn split(config: &Config, routes: &[(&str, Option<Weight>)]) -> Vec<Part> {
     let mut from = 0;
     let mut parts: Vec<Part> = routes
         .iter()
-        .enumerate()
-        .map(|(colour, (name, weight))| {
+        .map(|(name, weight)| {
             let to = weight.map_or(BUCKETS, |weight| (from + weight.buckets()).min(BUCKETS));
             let part = Part {
                 name: (*name).to_owned(),
                 from,
                 to,
-                colour,
+                colour: colour(config, name),
             };
             from = to;
             part
@@ -256,6 +257,16 @@ pub(super) fn split(routes: &[(&str, Option<Weight>)]) -> Vec<Part> {
     parts
 }
 
+/// A provider has one colour wherever it shows.
+pub(super) fn colour(config: &Config, provider: &str) -> usize {
+    let routes = config.main.desks.values().flat_map(|desk| &desk.routes);
+    let known = routes.map(|route| route.provider.as_str());
+    let all: BTreeSet<&str> = known
+        .chain(config.providers.keys().map(ProviderId::as_str))
+        .collect();
+    all.iter().position(|name| *name == provider).unwrap_or(0)
+}
+
 /// The page of one.
 pub(super) fn path(id: &DeskId) -> String {
     format!("/console/desks/{}", encoded(id.as_str()))
@@ -263,6 +274,8 @@ pub(super) fn path(id: &DeskId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kefu_core::config::{NoLookup, assemble, check_main};
+
     use super::*;
 
     #[test]
@@ -288,9 +301,31 @@ mod tests {
             (vec![("a", percent(0))], vec![(0, 0)]),
             (vec![], vec![]),
         ] {
-            let parts = split(&routes);
+            let parts = split(&config(), &routes);
             let found: Vec<_> = parts.iter().map(|part| (part.from, part.to)).collect();
             assert_eq!(found, expected, "{routes:?}");
         }
+    }
+
+    #[test]
+    fn a_provider_has_one_colour_wherever_it_shows() {
+        let config = config();
+        assert_eq!(colour(&config, "jiaxin"), 0);
+        assert_eq!(colour(&config, "zhichi"), 1);
+        assert_eq!(colour(&config, "nobody"), 0);
+    }
+
+    fn config() -> Config {
+        let text = r#"
+            [admin]
+            token = "a-token-for-the-test"
+            [apps.demo]
+            secret = "a-secret"
+            [desks.support]
+            app = "demo"
+            routes = [{ provider = "zhichi", weight = 10 }, { provider = "jiaxin" }]
+        "#;
+        let main = check_main("kefu.toml", text, &NoLookup).unwrap();
+        assemble(main, vec![]).0
     }
 }

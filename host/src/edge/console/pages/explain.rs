@@ -34,7 +34,7 @@ pub(super) fn page(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
     let main = html! {
         (parts::heading(w.explain, w.explain_lead, back))
         section.panel { (form(view, desk)) }
-        @if let Some(answer) = &answer { (decision(w, desk, answer)) }
+        @if let Some(answer) = &answer { (decision(view, desk, answer)) }
     };
     Ok(Frame {
         title: format!("{} · {}", w.explain, desk.title),
@@ -106,7 +106,8 @@ pub(super) fn form(view: &View<'_>, desk: &Desk) -> Markup {
 }
 
 /// The decision, in the order of thought.
-fn decision(w: &Words, desk: &Desk, answer: &Value) -> Markup {
+fn decision(view: &View<'_>, desk: &Desk, answer: &Value) -> Markup {
+    let w = view.w;
     let chosen = answer["chosen"]["provider"].as_str();
     let steps = answer["steps"].as_array().map_or(&[][..], Vec::as_slice);
     let order = answer["order"].as_array().map_or(&[][..], Vec::as_slice);
@@ -123,7 +124,7 @@ fn decision(w: &Words, desk: &Desk, answer: &Value) -> Markup {
             }
             @if let Some(bucket) = answer["bucket"].as_u64() {
                 p { (w.bucket) " " b { (bucket) } span.muted { " / 10000" } }
-                (parts::shares(&desk.title, &desks::shares(desk)))
+                (parts::shares(&desk.title, &desks::shares(view.config, desk)))
             }
             h3 { (w.steps) }
             ol.steps { @for it in steps { li { (step(w, it)) } } }

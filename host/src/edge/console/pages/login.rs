@@ -21,6 +21,8 @@ pub(in crate::edge::console) fn page(to: &str, refused: Option<&str>, lang: Lang
             }
             form method="post" action="/console/login" {
                 input type="hidden" name="to" value=(to);
+                // For whatever keeps passwords: it stores a name beside each.
+                input type="text" name="username" value="operator" autocomplete="username" hidden;
                 label for="token" { (w.token) }
                 input #token type="password" name="token" autocomplete="current-password" required
                     spellcheck="false" autocapitalize="off" autofocus

@@ -50,8 +50,8 @@ pub(super) fn ask(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
             },
         ));
     }
-    let before = split(&written, &[]);
-    let after = split(&written, &wanted);
+    let before = split(view.config, &written, &[]);
+    let after = split(view.config, &written, &wanted);
     let moved = moved(&before, &after);
     let mut hidden = vec![("digest", written.digest.clone())];
     let names: Vec<String> = wanted.iter().map(|new| format!("w{}", new.route)).collect();
@@ -156,7 +156,7 @@ fn read(w: &Words, form: &Form, written: &DeskWeights) -> Result<Vec<NewWeight>,
     Ok(wanted)
 }
 
-fn split(written: &DeskWeights, wanted: &[NewWeight]) -> Vec<Part> {
+fn split(config: &Config, written: &DeskWeights, wanted: &[NewWeight]) -> Vec<Part> {
     let weight = |(route, there): (usize, Option<f64>)| {
         let new = wanted.iter().find(|new| new.route == route);
         match (new, there) {
@@ -169,7 +169,7 @@ fn split(written: &DeskWeights, wanted: &[NewWeight]) -> Vec<Part> {
     let list: Vec<_> = routes
         .map(|(index, route)| (route.provider.as_str(), weight((index, route.weight))))
         .collect();
-    desks::split(&list)
+    desks::split(config, &list)
 }
 
 /// How many of the buckets get another route.
@@ -195,6 +195,8 @@ fn frame(title: String, main: Markup) -> Frame {
 
 #[cfg(test)]
 mod tests {
+    use kefu_core::config::{NoLookup, assemble, check_main};
+
     use super::*;
     use crate::config::WrittenRoute;
 
@@ -245,9 +247,17 @@ mod tests {
             route: 0,
             weight: Weight::percent(20),
         }];
-        let (before, after) = (split(&written(), &[]), split(&written(), &raised));
+        let config = config();
+        let before = split(&config, &written(), &[]);
+        let after = split(&config, &written(), &raised);
         assert_eq!(moved(&before, &after), 1_000);
         assert_eq!(moved(&before, &before), 0);
+    }
+
+    fn config() -> Config {
+        let text = "[admin]\ntoken = \"a-token-for-the-test\"\n";
+        let main = check_main("kefu.toml", text, &NoLookup).unwrap();
+        assemble(main, vec![]).0
     }
 
     fn written() -> DeskWeights {

@@ -30,6 +30,8 @@ async fn an_operator_finds_and_mends_what_is_wrong() -> Result<()> {
     change_a_weight(&page, &stage).await?;
     pause_and_resume(&page, &stage).await?;
 
+    run_a_stage(&page, &stage).await?;
+
     // What was lost is tried again.
     page.follow("Dead letters").await?;
     page.picture("dead-letters").await?;
@@ -106,6 +108,35 @@ async fn pause_and_resume(page: &Operator, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+async fn run_a_stage(page: &Operator, stage: &Stage) -> Result<()> {
+    page.follow("Migrations").await?;
+    page.picture("migrations").await?;
+    page.follow("to-jiaxin").await?;
+    page.picture("migration-planned").await?;
+    for (button, phase, standing) in [
+        ("start", "running", "Stage 1 of 2: 10 %"),
+        ("advance", "running", "Stage 2 of 2: 50 %"),
+        ("pause", "paused", "Stage 2 of 2: 50 %"),
+        ("rollback", "rolled_back", "No stage is in force"),
+        ("start", "running", "Stage 1 of 2: 10 %"),
+    ] {
+        page.click(button).await?;
+        let why = page.find("#why").await?;
+        page.browser.send_keys(&why, "a walk").await?;
+        page.picture(&format!("migration-{button}")).await?;
+        page.click("confirm").await?;
+        page.see("notice").await?;
+        page.find(&format!("[data-phase={phase}]")).await?;
+        page.read("standing", standing).await?;
+        let path = "/admin/v1/migrations/to-jiaxin";
+        let status = stage.gateway.admin_request(http::Method::GET, path);
+        let status: serde_json::Value = status.send().await?.expect(200)?.json()?;
+        ensure!(status["phase"] == phase, "{status}");
+    }
+    page.read("history", "a walk").await?;
+    page.picture("migration-running").await
+}
+
 #[tokio::test]
 async fn every_page_can_be_used_by_everybody() -> Result<()> {
     let _alone = alone().await?;
@@ -147,6 +178,9 @@ fn pages(session: &str, letter: &str) -> Vec<String> {
         "desks",
         "desks/shared",
         "desks/shared/explain?visitor=v1&platform=ios",
+        "migrations",
+        "migrations/to-jiaxin",
+        "migrations/to-jiaxin/start",
         "sessions",
         "sessions?state=ended",
         "reloads",
@@ -314,10 +348,15 @@ impl Operator {
 /// with comments.
 async fn stage() -> Result<Stage> {
     let stage = Stage::of_with(&[Vendor::Zhichi, Vendor::Jiaxin], |config| {
-        config.with_desk(
-            "shared",
-            "routes = [{ provider = \"jiaxin\", weight = 10 }, { provider = \"zhichi\" }]",
-        )
+        config
+            .with_desk(
+                "shared",
+                "routes = [{ provider = \"jiaxin\", weight = 10 }, { provider = \"zhichi\" }]",
+            )
+            .with(
+                "migrations.to-jiaxin = { desk = \"shared\", from = \"zhichi\", to = \"jiaxin\", \
+             stages = [{ percent = 10 }, { percent = 50 }] }",
+            )
     })
     .await?;
     let file = stage.gateway.dir().join("kefu.toml");

@@ -18,8 +18,10 @@
 //! | `layout` | the frame of every page |
 //! | `parts` | the pieces that pages are made of |
 
+//! | `chart` | lines over time, as SVG |
 //! | `pages` | one module a page |
 
+mod chart;
 mod cookies;
 mod form;
 mod gate;

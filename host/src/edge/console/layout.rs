@@ -43,6 +43,7 @@ pub(super) enum Section {
     Overview,
     Providers,
     Desks,
+    Migrations,
     Sessions,
     DeadLetters,
     Reloads,
@@ -141,11 +142,12 @@ fn head(w: &Words, title: &str) -> Markup {
     }
 }
 
-fn entries(w: &Words) -> [(Section, &'static str, &'static str); 6] {
+fn entries(w: &Words) -> [(Section, &'static str, &'static str); 7] {
     [
         (Section::Overview, "/console/", w.overview),
         (Section::Providers, "/console/providers", w.providers),
         (Section::Desks, "/console/desks", w.desks),
+        (Section::Migrations, "/console/migrations", w.migrations),
         (Section::Sessions, "/console/sessions", w.sessions),
         (
             Section::DeadLetters,

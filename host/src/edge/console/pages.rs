@@ -8,8 +8,10 @@ pub(super) mod desks;
 mod explain;
 mod letters;
 pub(super) mod login;
+mod migrations;
 mod overview;
 pub(super) mod problem;
+mod progress;
 mod providers;
 mod reloads;
 mod sessions;
@@ -17,6 +19,7 @@ mod weights;
 
 use kefu_core::{
     config::Config,
+    migration::Command,
     problem::{Problem, Slug},
 };
 
@@ -43,6 +46,12 @@ pub(super) fn show(view: &View<'_>, place: Place, id: &str) -> Result<Frame, Pro
         Place::Desk => desks::one(view, id),
         Place::Weights => weights::ask(view, id),
         Place::Explain => explain::page(view, id),
+        Place::Migrations => Ok(migrations::list(view)),
+        Place::Migration => migrations::one(view, id),
+        Place::Start => migrations::ask(view, Command::Start, id),
+        Place::Advance => migrations::ask(view, Command::Advance, id),
+        Place::Hold => migrations::ask(view, Command::Pause, id),
+        Place::TakeBack => migrations::ask(view, Command::Rollback, id),
         Place::Sessions => sessions::list(view),
         Place::Session => sessions::one(view, id),
         Place::Reloads => Ok(reloads::list(view)),
@@ -73,6 +82,10 @@ pub(super) fn act(
             providers::act(operations, lang, place, id, form)
         }
         Place::Weights => weights::act(operations, config, lang, id, form),
+        Place::Start => migrations::act(operations, lang, Command::Start, id, form),
+        Place::Advance => migrations::act(operations, lang, Command::Advance, id, form),
+        Place::Hold => migrations::act(operations, lang, Command::Pause, id, form),
+        Place::TakeBack => migrations::act(operations, lang, Command::Rollback, id, form),
         Place::Reload => Ok(reloads::act(operations, lang)),
         Place::Replay => Ok(letters::act(operations, lang, id)),
         _ => Err(nothing()),

@@ -227,6 +227,8 @@ pub(super) struct Question<'a> {
     pub(super) title: String,
     pub(super) means: &'a str,
     pub(super) more: Markup,
+    /// What else is asked for.
+    pub(super) fields: Markup,
     pub(super) action: String,
     pub(super) button: &'a str,
     pub(super) danger: bool,
@@ -252,6 +254,7 @@ pub(super) fn question(view: &View<'_>, question: &Question<'_>) -> Markup {
                 @for (name, value) in &question.hidden {
                     input type="hidden" name=(name) value=(value);
                 }
+                (question.fields)
                 div.actions {
                     button class=(class) type="submit" data-testid="confirm" { (question.button) }
                     a.button.plain href=(question.back) { (view.w.cancel) }
@@ -317,6 +320,7 @@ pub(super) fn glyph(section: Section) -> Markup {
         Section::Overview => "M3 13a7 7 0 1 1 14 0M10 13l3-4",
         Section::Providers => "M4 5h12v4H4zM4 11h12v4H4zM7 7h.01M7 13h.01",
         Section::Desks => "M3 10h4c4 0 3-5 7-5h3M7 10c4 0 3 5 7 5h3",
+        Section::Migrations => "M3 14h3V9h4V5h4M12 3l3 2-3 2M3 17h14",
         Section::Sessions => "M3 4h10v7H8l-3 3v-3H3zM16 8h1v6h-1v3l-3-3h-2",
         Section::DeadLetters => "M3 6h14v9H3zM3 6l7 5 7-5",
         Section::Reloads => "M16 10a6 6 0 1 1-2-4.5M16 3v3h-3",

@@ -126,5 +126,6 @@ fn real(pattern: &str) -> String {
         .replace("{provider}", "zhichi")
         .replace("{desk}", "support")
         .replace("{letter}", "d1")
+        .replace("{migration}", "to-jiaxin")
         .replace("{session}", "s1")
 }

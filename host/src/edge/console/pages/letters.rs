@@ -79,6 +79,7 @@ pub(super) fn ask(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
             title: w.replay_ask.to_owned(),
             means: w.replay_means,
             more,
+            fields: html! {},
             action: path(id),
             button: w.replay,
             danger: false,

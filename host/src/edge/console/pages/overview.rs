@@ -6,7 +6,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{desks, providers, reloads};
+use super::{desks, migrations, providers, reloads};
 use crate::edge::{
     console::{
         layout::{Frame, Section, View},
@@ -130,6 +130,11 @@ fn matters(
             fill(w.matter_push, &[app]),
             "/console/".into(),
         );
+    }
+    for migration in view.operations.migrations() {
+        if let Some(said) = migrations::matter(w, &migration) {
+            say(Tone::Doubtful, said, migrations::path(&migration.name));
+        }
     }
     if letters > 0 {
         let said = fill(w.matter_letters, &[&count(letters)]);

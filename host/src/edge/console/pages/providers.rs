@@ -224,6 +224,7 @@ pub(super) fn ask(view: &View<'_>, place: Place, id: &str) -> Result<Frame, Prob
             more: html! {
                 @if let Some((_, generation)) = hidden.first() { p { b { (fill(w.roll_back_to, &[generation])) } } }
             },
+            fields: html! {},
             action: format!("{path}/{word}"),
             button,
             danger: matches!(place, Place::Pause | Place::RollBack),

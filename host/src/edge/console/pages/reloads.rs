@@ -125,6 +125,7 @@ pub(super) fn ask(view: &View<'_>) -> Frame {
             title: w.reload_all_ask.to_owned(),
             means: w.reload_all_means,
             more: html! {},
+            fields: html! {},
             action: "/console/reload".to_owned(),
             button: w.reload_all,
             danger: false,

@@ -71,6 +71,7 @@ pub(super) fn ask(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
             title: fill(w.weights_ask, &[&written.file]),
             means: "",
             more,
+            fields: html! {},
             action: format!("{}/weights", desks::path(&id)),
             button: w.write_and_apply,
             danger: false,

@@ -152,6 +152,51 @@ async fn a_command_is_asked_about_then_given_then_told_once() {
 }
 
 #[tokio::test]
+async fn a_migration_is_moved_on_with_the_reason_that_was_given() {
+    let walker = Walker::operator(State::default()).await;
+    let path = "/console/migrations/to-jiaxin";
+    for (command, form, heard) in [
+        ("advance", "why=", "advance to-jiaxin None"),
+        (
+            "pause",
+            "why=+night+shift+",
+            "pause to-jiaxin Some(\"night shift\")",
+        ),
+        ("rollback", "", "rollback to-jiaxin None"),
+    ] {
+        let question = walker.get(&format!("{path}/{command}")).await;
+        assert_eq!(question.status, 200, "{}", question.text);
+        let page = walker.submit(&format!("{path}/{command}"), form).await;
+        assert_eq!((page.status, page.leads_to()), (303, path), "{}", page.text);
+        assert_eq!(walker.server.heard(), [heard]);
+        let told = walker.get(path).await;
+        assert!(
+            told.text.contains("data-testid=\"notice\""),
+            "{}",
+            told.text
+        );
+        walker.server.heard();
+    }
+    // It runs already; the gateway says what would be right.
+    let page = walker.submit(&format!("{path}/start"), "").await;
+    assert_eq!(page.status, 409);
+    assert!(
+        page.text.contains("right would be advance"),
+        "{}",
+        page.text
+    );
+    walker.server.heard();
+    let long = format!("why={}", "x".repeat(501));
+    assert_eq!(
+        walker.submit(&format!("{path}/pause"), &long).await.status,
+        413
+    );
+    let page = walker.submit("/console/migrations/nobody/pause", "").await;
+    assert_eq!(page.status, 404);
+    assert_eq!(walker.server.heard(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_refused_command_is_told_with_its_reasons() {
     let report = serde_json::json!({
         "outcome": "refused",

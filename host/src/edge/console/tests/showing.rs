@@ -105,6 +105,8 @@ async fn what_is_not_there_or_not_right_gets_a_page_that_says_so() {
         ("/console/desks/support/weights", 409, "changed since"),
         ("/console/desks/night/weights?digest=d1&w0=20", 404, "night"),
         ("/console/dead-letters/nobody/replay", 404, "nobody"),
+        ("/console/migrations/nobody", 404, "no such migration"),
+        ("/console/migrations/nobody/start", 404, "no such migration"),
         ("/console/sessions?state=nowhere", 400, "nowhere"),
         ("/console/sessions/nobody?after=x", 400, "whole number"),
         ("/console/sessions/nobody", 404, "no such session"),
@@ -209,6 +211,26 @@ async fn a_visitors_way_is_explained_step_by_step() {
     ] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
+}
+
+#[tokio::test]
+async fn a_migration_is_drawn_over_time_with_a_table_beside_each_chart() {
+    let walker = Walker::operator(State::default()).await;
+    let page = walker.get("/console/migrations/to-jiaxin").await.text;
+    let charts = page.matches("<svg class=\"chart\"").count();
+    assert_eq!(charts, 7, "{page}");
+    assert_eq!(page.matches("<summary>As a table").count(), charts);
+    for part in [
+        "data-phase=\"running\"",
+        "Stage 2 of 4: 12.5 % and 3 listed visitors",
+        "zhichi: 25 % at last",
+        "href=\"/console/migrations/to-jiaxin/advance\"",
+        "href=\"/console/migrations/to-jiaxin/rollback\"",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("/to-jiaxin/start\""), "it runs already");
+    assert!(!page.contains("NaN"), "{page}");
 }
 
 /// The patterns of all pages that the fake gateway can fill.

@@ -159,6 +159,15 @@ impl Shadows {
         self.0.accounts.reports()
     }
 
+    /// What has come of one of them, without its findings; `None` if no session
+    /// has opened by such a route.
+    pub fn summary(&self, watched: &Watched) -> Option<ShadowReport> {
+        let reports = self.reports();
+        let mut report = reports.into_iter().find(|it| it.watched == *watched)?;
+        report.findings.clear();
+        Some(report)
+    }
+
     /// Queues what was seen of a session. A copy that has missed something is
     /// none any more.
     fn put(&self, seen: Seen, session: &SessionId) {

@@ -55,6 +55,9 @@ fn messages_are_judged_and_nothing_that_was_said_is_told() {
     );
     let report = scene.report(|report| report.messages.refused == 1);
     assert_eq!((report.sessions, report.following), (1, 1));
+    let summary = scene.shadows.summary(&report.watched).unwrap();
+    assert_eq!(summary.messages, report.messages);
+    assert!(summary.findings.is_empty());
     let expected = MessageCounts {
         full: 1,
         converted: 1,

@@ -35,65 +35,10 @@ impl Question {
             return writeln!(out, "{none}");
         }
         for shadow in shadows {
-            self.one(out, shadow, words)?;
+            counts(out, shadow, words)?;
+            self.findings(out, shadow)?;
         }
         Ok(())
-    }
-
-    fn one(&self, out: &mut dyn Write, shadow: &Value, words: Language) -> io::Result<()> {
-        let w = |zh, en| words.pick(zh, en);
-        let [desk, provider, judged, since] =
-            ["desk", "provider", "shadow", "since"].map(|key| text(&shadow[key]));
-        writeln!(
-            out,
-            "{desk}: {provider} → {judged} {} {since}",
-            w("起始于", "since")
-        )?;
-        let [sessions, following, left_out] =
-            ["sessions", "following", "left_out"].map(|key| text(&shadow[key]));
-        writeln!(
-            out,
-            "  {} {sessions}, {} {following}, {} {left_out}",
-            w("会话", "sessions"),
-            w("正在跟随", "following"),
-            w("未跟随或放弃", "left out"),
-        )?;
-        let count = |key: &str| text(&shadow["messages"][key]);
-        writeln!(
-            out,
-            "  {} {} {}, {} {}, {} {}, {} {}, {} {}, {} {}",
-            w("消息:", "messages:"),
-            w("原样", "whole"),
-            count("full"),
-            w("转成文本", "as text"),
-            count("converted"),
-            w("拒绝", "refused"),
-            count("refused"),
-            w("失败", "failed"),
-            count("failed"),
-            w("等待", "held"),
-            count("held"),
-            w("适配器出错", "faulted"),
-            count("faulted"),
-        )?;
-        writeln!(
-            out,
-            "  {} {}, {} {}",
-            w("本会发出的调用", "calls that would leave"),
-            text(&shadow["calls"]["would_leave"]),
-            w("发不出的调用", "calls that could never leave"),
-            text(&shadow["calls"]["refused"]),
-        )?;
-        for (key, zh, en) in [
-            ("refused_commands", "会拒绝的操作", "would be refused"),
-            ("faults", "适配器故障", "faults of the adapter"),
-        ] {
-            let counts = shadow[key].as_object().into_iter().flatten();
-            for (name, count) in counts {
-                writeln!(out, "  {}: {} {count}", w(zh, en), clean(name))?;
-            }
-        }
-        self.findings(out, shadow)
     }
 
     fn findings(&self, out: &mut dyn Write, shadow: &Value) -> io::Result<()> {
@@ -117,6 +62,63 @@ impl Question {
         });
         table(out, head, rows)
     }
+}
+
+/// What has come of one shadow.
+pub(super) fn counts(out: &mut dyn Write, shadow: &Value, words: Language) -> io::Result<()> {
+    let w = |zh, en| words.pick(zh, en);
+    let [desk, provider, judged, since] =
+        ["desk", "provider", "shadow", "since"].map(|key| text(&shadow[key]));
+    writeln!(
+        out,
+        "{desk}: {provider} → {judged} {} {since}",
+        w("起始于", "since")
+    )?;
+    let [sessions, following, left_out] =
+        ["sessions", "following", "left_out"].map(|key| text(&shadow[key]));
+    writeln!(
+        out,
+        "  {} {sessions}, {} {following}, {} {left_out}",
+        w("会话", "sessions"),
+        w("正在跟随", "following"),
+        w("未跟随或放弃", "left out"),
+    )?;
+    let count = |key: &str| text(&shadow["messages"][key]);
+    writeln!(
+        out,
+        "  {} {} {}, {} {}, {} {}, {} {}, {} {}, {} {}",
+        w("消息:", "messages:"),
+        w("原样", "whole"),
+        count("full"),
+        w("转成文本", "as text"),
+        count("converted"),
+        w("拒绝", "refused"),
+        count("refused"),
+        w("失败", "failed"),
+        count("failed"),
+        w("等待", "held"),
+        count("held"),
+        w("适配器出错", "faulted"),
+        count("faulted"),
+    )?;
+    writeln!(
+        out,
+        "  {} {}, {} {}",
+        w("本会发出的调用", "calls that would leave"),
+        text(&shadow["calls"]["would_leave"]),
+        w("发不出的调用", "calls that could never leave"),
+        text(&shadow["calls"]["refused"]),
+    )?;
+    for (key, zh, en) in [
+        ("refused_commands", "会拒绝的操作", "would be refused"),
+        ("faults", "适配器故障", "faults of the adapter"),
+    ] {
+        let counts = shadow[key].as_object().into_iter().flatten();
+        for (name, count) in counts {
+            writeln!(out, "  {}: {} {count}", w(zh, en), clean(name))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -181,6 +181,7 @@ fn pages(session: &str, letter: &str) -> Vec<String> {
         "migrations",
         "migrations/to-jiaxin",
         "migrations/to-jiaxin/start",
+        "shadows",
         "sessions",
         "sessions?state=ended",
         "reloads",

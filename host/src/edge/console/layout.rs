@@ -44,6 +44,7 @@ pub(super) enum Section {
     Providers,
     Desks,
     Migrations,
+    Shadows,
     Sessions,
     DeadLetters,
     Reloads,
@@ -142,12 +143,13 @@ fn head(w: &Words, title: &str) -> Markup {
     }
 }
 
-fn entries(w: &Words) -> [(Section, &'static str, &'static str); 7] {
+fn entries(w: &Words) -> [(Section, &'static str, &'static str); 8] {
     [
         (Section::Overview, "/console/", w.overview),
         (Section::Providers, "/console/providers", w.providers),
         (Section::Desks, "/console/desks", w.desks),
         (Section::Migrations, "/console/migrations", w.migrations),
+        (Section::Shadows, "/console/shadows", w.shadows),
         (Section::Sessions, "/console/sessions", w.sessions),
         (
             Section::DeadLetters,

@@ -15,6 +15,7 @@ mod progress;
 mod providers;
 mod reloads;
 mod sessions;
+mod shadow;
 mod weights;
 
 use kefu_core::{
@@ -52,6 +53,7 @@ pub(super) fn show(view: &View<'_>, place: Place, id: &str) -> Result<Frame, Pro
         Place::Advance => migrations::ask(view, Command::Advance, id),
         Place::Hold => migrations::ask(view, Command::Pause, id),
         Place::TakeBack => migrations::ask(view, Command::Rollback, id),
+        Place::Shadows => Ok(shadow::list(view)),
         Place::Sessions => sessions::list(view),
         Place::Session => sessions::one(view, id),
         Place::Reloads => Ok(reloads::list(view)),

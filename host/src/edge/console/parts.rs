@@ -321,6 +321,7 @@ pub(super) fn glyph(section: Section) -> Markup {
         Section::Providers => "M4 5h12v4H4zM4 11h12v4H4zM7 7h.01M7 13h.01",
         Section::Desks => "M3 10h4c4 0 3-5 7-5h3M7 10c4 0 3 5 7 5h3",
         Section::Migrations => "M3 14h3V9h4V5h4M12 3l3 2-3 2M3 17h14",
+        Section::Shadows => "M3 5h9v9H3zM8 17h9V8",
         Section::Sessions => "M3 4h10v7H8l-3 3v-3H3zM16 8h1v6h-1v3l-3-3h-2",
         Section::DeadLetters => "M3 6h14v9H3zM3 6l7 5 7-5",
         Section::Reloads => "M16 10a6 6 0 1 1-2-4.5M16 3v3h-3",

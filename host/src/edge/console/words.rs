@@ -379,6 +379,28 @@ words! {
     nothing_yet: "还没有开始。", "Nothing has happened yet.";
     outcome: "结果", "Outcome";
 
+    // Shadows.
+    shadows: "影子试运行", "Shadows";
+    shadows_lead: "让另一个平台的适配器旁观真实会话，什么都不发送，先看它会怎样。", "Another provider's adapter sees real sessions and sends nothing: what would have become of them.";
+    no_shadows: "没有影子试运行（路由中的 shadow = \"<平台>\"）。", "Nothing is shadowed (a route's shadow = \"<provider>\").";
+    shadow_beside: "旁观 {}", "Beside {}";
+    following: "正在旁观", "Followed now";
+    left_out: "未能旁观到底", "Not followed to the end";
+    goes_whole: "完整送达", "Go whole";
+    goes_converted: "转为文本", "Go as text";
+    would_be_refused: "会被拒绝", "Would be refused";
+    would_fail: "会失败", "Would fail";
+    adapter_waits: "等待厂商", "Wait for the vendor";
+    adapter_faults: "适配器出错", "Adapter faults";
+    calls_leave: "会发出的请求", "Requests it would send";
+    calls_refused: "发不出的请求", "Requests that could never leave";
+    refused_besides: "其他会被拒绝的操作", "Other refusals";
+    how_often: "次数", "How often";
+    findings: "最近的发现", "Last findings";
+    visitors_would_lose: "访客会受影响", "Visitors would notice";
+    some_converted: "部分消息转为文本", "Some messages as text";
+    nothing_found: "没有发现问题", "Nothing found";
+
     // Dead letters.
     letters_lead: "放弃投递、留待处理的内容。重放会排在所有等待项之后再试一次。", "What was given up and kept for people. A replay tries it again after everything that waits.";
     no_letters: "没有死信。", "There are no dead letters.";

@@ -17,7 +17,7 @@ use crate::{
         DeskWeights, Editing, FiguresOf, FiguresReport, FiguresStep, FiguresWanted, Inspecting,
         Measuring, NewWeights, ProviderReport, SessionPage, ShutdownTrigger,
     },
-    shadow::ShadowReport,
+    shadow::{CallCounts, Finding, FindingKind, MessageCounts, ShadowReport, Watched},
     store::Wanted,
     telemetry::Standing,
 };
@@ -163,7 +163,35 @@ impl Inspecting for State {
     }
 
     fn shadows(&self) -> Vec<ShadowReport> {
-        Vec::new()
+        vec![ShadowReport {
+            watched: Watched {
+                desk: "support".into(),
+                provider: "zhichi".into(),
+                shadow: "jiaxin".into(),
+            },
+            since: crate::clock::now(),
+            sessions: 3,
+            following: 1,
+            left_out: 0,
+            messages: MessageCounts {
+                full: 7,
+                refused: 2,
+                ..MessageCounts::default()
+            },
+            kinds: Vec::new(),
+            calls: CallCounts::default(),
+            refused_commands: [("human", 1)].into(),
+            faults: Default::default(),
+            findings: vec![Finding {
+                at: crate::clock::now(),
+                session: "s1".into(),
+                state: kefu_plugin_api::capability::SessionState::Human,
+                what: "message",
+                kind: None,
+                result: FindingKind::Refused,
+                reason: self.reason.clone(),
+            }],
+        }]
     }
 
     fn trail(&self, session: &SessionId, after: u64, limit: usize) -> Result<Trail, Problem> {

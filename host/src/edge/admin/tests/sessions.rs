@@ -71,8 +71,14 @@ async fn a_session_and_its_trail_are_asked_for_by_id() {
 #[tokio::test]
 async fn shadows_are_listed() {
     let (admin, _trigger) = admin(State::default());
-    let answer = ask(&admin, "/admin/v1/shadows").await;
-    assert_eq!(answer, (200, json!({"shadows": []})));
+    let (status, answer) = ask(&admin, "/admin/v1/shadows").await;
+    assert_eq!(status, 200);
+    let shadow = &answer["shadows"][0];
+    assert_eq!(
+        (&shadow["desk"], &shadow["shadow"]),
+        (&json!("support"), &json!("jiaxin"))
+    );
+    assert_eq!(shadow["messages"]["refused"], 2);
 }
 
 async fn ask(admin: &Inner, path: &str) -> (u16, Value) {

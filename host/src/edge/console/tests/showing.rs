@@ -43,6 +43,7 @@ async fn what_comes_from_elsewhere_is_text_and_never_markup() {
         "/console/".to_owned(),
         "/console/providers".to_owned(),
         "/console/providers/jiaxin".to_owned(),
+        "/console/shadows".to_owned(),
         format!("/console/providers/{encoded}"),
         format!("/console/desks/{encoded}"),
         format!("/console/desks/support/explain?visitor={encoded}"),
@@ -231,6 +232,20 @@ async fn a_migration_is_drawn_over_time_with_a_table_beside_each_chart() {
     }
     assert!(!page.contains("/to-jiaxin/start\""), "it runs already");
     assert!(!page.contains("NaN"), "{page}");
+}
+
+#[tokio::test]
+async fn a_shadow_says_what_visitors_would_notice() {
+    let walker = Walker::operator(State::default()).await;
+    let page = walker.get("/console/shadows").await.text;
+    for part in [
+        "Visitors would notice",
+        "Beside zhichi",
+        "the file is not there yet",
+        "href=\"/console/sessions/s1\"",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 /// The patterns of all pages that the fake gateway can fill.

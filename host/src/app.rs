@@ -34,6 +34,7 @@ use crate::{
     delivery::{self, Delivery, RecoveredEntry},
     edge::{self, ShutdownTrigger},
     figures::{self, Figures},
+    health::{self, Health},
     media::{self, Media, inbound::Inbound},
     migration::{self, Migrations},
     plugin::Registry,
@@ -53,7 +54,7 @@ pub struct App {
     pushes: Pushes,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
-    housekeeping: [JoinHandle<()>; 4],
+    housekeeping: [JoinHandle<()>; 6],
     reloader: Reloader,
     hang_up: JoinHandle<()>,
     public: SocketAddr,
@@ -93,7 +94,11 @@ impl App {
         let registry = open_providers(&config, &store, &metrics).await?;
         let figures = Figures::open(Arc::clone(&store))?;
         let splits = Splits::default();
-        let router = Arc::new(Router::new(Arc::clone(&registry)).with_splits(splits.clone()));
+        let health = Health::new(metrics.clone());
+        let router = Router::new(Arc::clone(&registry))
+            .with_splits(splits.clone())
+            .with_health(health.clone());
+        let router = Arc::new(router);
         let config = Arc::new(ArcSwap::from_pointee(config));
         let migrations = Migrations::open(migration::Parts {
             store: Arc::clone(&store),
@@ -116,7 +121,9 @@ impl App {
             origin: Arc::new(FromSessions {
                 engine: engine.clone(),
                 metrics: metrics.clone(),
+                health: health.clone(),
             }),
+            health: health.clone(),
             links: Some(Arc::new(Links(media.clone()))),
             public_url: public_url.clone(),
             timing: delivery::Timing::default(),
@@ -161,6 +168,18 @@ impl App {
         })?;
         give_up_unfit(&registry, &reloader);
         let hang_up = hang_up.reload(reloader.clone());
+        let probing = health::prober::Parts {
+            health: health.clone(),
+            config: Arc::clone(&config),
+            accounts: Arc::clone(&registry) as Arc<dyn delivery::Accounts>,
+            delivery: delivery.clone(),
+        };
+        let singing = health::canary::Parts {
+            health: health.clone(),
+            config: Arc::clone(&config),
+            registry: Arc::clone(&registry),
+            engine: engine.clone(),
+        };
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
             config: Arc::clone(&config),
             store,
@@ -174,6 +193,7 @@ impl App {
             reloader: reloader.clone(),
             figures: figures.clone(),
             main_file,
+            health: health.clone(),
         });
         let (trigger, shutdown) = edge::shutdown_signal();
         let housekeeping = [
@@ -185,6 +205,8 @@ impl App {
             )),
             tokio::spawn(figures::keep(figures.clone())),
             tokio::spawn(migration::run(migrations)),
+            tokio::spawn(health::prober::mind(probing)),
+            tokio::spawn(health::canary::mind(singing)),
         ];
         let apps = edge::Public::new(edge::Parts {
             config: Arc::clone(&config),

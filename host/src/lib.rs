@@ -20,6 +20,7 @@
 //! | [`store`] | the database |
 //! | [`delivery`] | HTTP, the sending side |
 //! | [`shadow`] | what another provider would have made of sessions |
+//! | [`health`] | what is known of the vendors: breaker, prober, canary |
 //! | [`push`] | what is said, told to apps' own servers |
 //! | [`migration`] | which stages of migrations are in force, and why |
 //! | [`media`] | pictures and voices of visitors |
@@ -35,6 +36,7 @@ pub mod conformance;
 pub mod delivery;
 pub mod edge;
 pub mod figures;
+pub mod health;
 pub mod media;
 pub mod migration;
 pub mod plugin;

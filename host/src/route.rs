@@ -11,16 +11,20 @@ use arc_swap::ArcSwap;
 use kefu_core::{
     config::Desk,
     problem::{Problem, Slug},
-    routing::{self, Availability, Decision, RouteRequest, Split},
+    routing::{self, Availability, Choice, Decision, RouteRequest, Split},
 };
 use kefu_plugin_api::ids::{DeskId, ProviderId};
 
-use crate::plugin::{self, Registry};
+use crate::{
+    health::Health,
+    plugin::{self, Registry},
+};
 
 /// Chooses providers for visitors.
 pub struct Router {
     registry: Arc<Registry>,
     splits: Splits,
+    health: Health,
 }
 
 /// The stages of migrations that are in force. Cheap to clone; all clones are
@@ -57,7 +61,15 @@ impl Router {
         Self {
             registry,
             splits: Splits::default(),
+            health: Health::default(),
         }
+    }
+
+    /// The same, by what is known there of the providers' vendors.
+    #[must_use]
+    pub fn with_health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
     }
 
     /// The same, with stages of migrations that come into force there.
@@ -91,14 +103,40 @@ impl Router {
         }))
     }
 
+    /// Those of an order who are asked for a session: everybody who is ready;
+    /// where nobody is, everybody of whom only the vendor is in doubt. What is
+    /// known of a vendor is a moment old, and the handshake tells how it is: to
+    /// send the visitor away unasked would be the worse mistake.
+    pub(crate) fn askable(&self, order: Vec<Choice>) -> Vec<Choice> {
+        let known = order.into_iter().map(|choice| {
+            let availability = self.availability(&choice.provider);
+            (choice, availability)
+        });
+        let (ready, others): (Vec<_>, Vec<_>) =
+            known.partition(|(_, availability)| *availability == Availability::Ready);
+        let asked = match ready.is_empty() {
+            true => others
+                .into_iter()
+                .filter(|it| it.1.is_worth_asking())
+                .collect(),
+            false => ready,
+        };
+        asked.into_iter().map(|(choice, _)| choice).collect()
+    }
+
+    /// A session is being opened with this provider.
+    pub(crate) fn taken(&self, provider: &ProviderId) {
+        self.health.taken(provider);
+    }
+
     /// Whether a provider takes new sessions.
     pub(crate) fn availability(&self, provider: &ProviderId) -> Availability {
         match self.registry.availability(provider) {
-            Some(plugin::Availability::Active) => Availability::Ready,
+            Some(plugin::Availability::Active) => self.health.availability(provider),
             Some(plugin::Availability::Paused) => Availability::Paused,
             Some(plugin::Availability::Quarantined { .. }) => Availability::Quarantined,
             Some(plugin::Availability::Failed { .. } | plugin::Availability::Stuck { .. }) => {
-                Availability::Failing
+                Availability::Failed
             }
             Some(plugin::Availability::Draining { .. }) => Availability::Draining,
             Some(plugin::Availability::Waiting { .. }) | None => Availability::Waiting,

@@ -17,6 +17,7 @@ mod crowd;
 mod delivery_retry;
 mod desks;
 mod emoji;
+mod failover;
 mod figures;
 mod file_operations;
 mod hot_reload;

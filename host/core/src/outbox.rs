@@ -28,6 +28,10 @@ pub struct OutboxEntry {
     pub created_at: Timestamp,
     /// When to give up.
     pub deadline_at: Timestamp,
+    /// Whether it belongs to a handshake after which another provider can be
+    /// asked: then it is not tried for long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gives_way: bool,
     /// Media of the gateway that the request may link to; each link is signed
     /// anew at each attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

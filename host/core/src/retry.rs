@@ -44,6 +44,8 @@ pub struct Circumstances {
     pub repeatable: bool,
     /// Whether the operator prefers a second arrival to a lost one.
     pub retry_unknown: bool,
+    /// Whether somebody else is asked if it is given up.
+    pub gives_way: bool,
     /// Attempts so far, this one included.
     pub attempts: u32,
     /// Now.
@@ -128,7 +130,31 @@ fn meaning(status: u16) -> Meaning {
     }
 }
 
+/// What becomes of a call that is not tried again because somebody else is
+/// asked: what the attempt says of it.
+pub fn give_way(attempt: Attempt) -> CallResult {
+    let otherwise = Circumstances {
+        repeatable: true,
+        retry_unknown: false,
+        gives_way: true,
+        attempts: u32::MAX,
+        now: Timestamp::default(),
+        deadline: Timestamp::default(),
+        salt: 0,
+    };
+    match judge(attempt, otherwise) {
+        Verdict::Finish(result) | Verdict::Dead(result) => result,
+        Verdict::Retry(_) => CallResult::NotSent {
+            detail: "another provider is asked".to_owned(),
+        },
+    }
+}
+
 fn retry_or(circumstances: Circumstances, asked_ms: Option<i64>, otherwise: CallResult) -> Verdict {
+    if circumstances.gives_way && circumstances.attempts >= ATTEMPTS_BEFORE_ANOTHER {
+        // Nobody has to look after it: the session goes on elsewhere.
+        return Verdict::Finish(otherwise);
+    }
     let wait = back_off_ms(circumstances.attempts, circumstances.salt)
         .max(asked_ms.unwrap_or(0).min(LONGEST_ASKED_MS));
     let next = circumstances.now.plus_ms(wait);
@@ -152,6 +178,9 @@ fn retry_after(response: &HttpResponse) -> Option<i64> {
         .map(|seconds| seconds.saturating_mul(1000).max(0))
 }
 
+/// How often a call of a handshake is tried while others can be asked. Once
+/// more than once: a vendor that is restarted refuses for a moment.
+const ATTEMPTS_BEFORE_ANOTHER: u32 = 2;
 const FIRST_WAIT_MS: i64 = 500;
 const LONGEST_WAIT_MS: i64 = 30_000;
 const LONGEST_ASKED_MS: i64 = 300_000;
@@ -164,6 +193,7 @@ mod tests {
         Circumstances {
             repeatable: false,
             retry_unknown: false,
+            gives_way: false,
             attempts: 1,
             now: Timestamp::from_unix_ms(0),
             deadline: Timestamp::from_unix_ms(3_600_000),
@@ -270,6 +300,42 @@ mod tests {
             judge(refused(), circumstances()),
             Verdict::Retry(_)
         ));
+    }
+
+    #[test]
+    fn a_handshake_is_tried_twice_where_somebody_else_can_be_asked() {
+        let at = |attempts| Circumstances {
+            gives_way: true,
+            attempts,
+            ..circumstances()
+        };
+        let refused = || Attempt::NotSent {
+            detail: "connection refused".into(),
+            passing: true,
+        };
+        for attempt in [refused, || answer(503, &[])] {
+            assert!(matches!(judge(attempt(), at(1)), Verdict::Retry(_)));
+            assert!(matches!(
+                judge(attempt(), at(2)),
+                Verdict::Finish(CallResult::NotSent { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn giving_way_says_what_is_known_of_the_attempt() {
+        let silence = Attempt::NoAnswer {
+            detail: "timed out".into(),
+        };
+        assert!(matches!(give_way(silence), CallResult::Unknown { .. }));
+        for (status, sent) in [(503, false), (500, true)] {
+            let result = give_way(answer(status, &[]));
+            assert_eq!(
+                matches!(result, CallResult::Unknown { .. }),
+                sent,
+                "{status}"
+            );
+        }
     }
 
     #[test]

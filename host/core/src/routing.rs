@@ -63,10 +63,22 @@ pub enum Availability {
     Paused,
     /// Its adapter failed too often.
     Quarantined,
-    /// The vendor does not answer.
+    /// Its adapter does not run.
+    Failed,
+    /// Its vendor cannot be reached, or refuses nearly everything.
     Failing,
+    /// Its vendor takes what is said and does not answer it.
+    Mute,
     /// It is being taken out.
     Draining,
+}
+
+impl Availability {
+    /// Whether it is asked where nobody is ready: whatever is wrong is at the
+    /// vendor, where it may be over at any moment, and asking finds out.
+    pub const fn is_worth_asking(self) -> bool {
+        matches!(self, Self::Failing | Self::Mute)
+    }
 }
 
 /// Who serves, and how that came about.
@@ -74,7 +86,9 @@ pub enum Availability {
 pub struct Decision {
     /// Where the visitor falls, from 0 to 9,999.
     pub bucket: u32,
-    /// The first of `order` that is available; `None` when there is none.
+    /// The first of `order` that is ready; where nobody is, the first that is
+    /// [worth asking](Availability::is_worth_asking); `None` when there is
+    /// none.
     pub chosen: Option<Choice>,
     /// Every route for this visitor in the order in which they are tried, the
     /// available ones and the others. When a vendor refuses the session that
@@ -169,6 +183,14 @@ pub enum Step {
         /// Where it leads.
         provider: ProviderId,
     },
+    /// Nobody is ready: the first whose vendor is all that is wrong is asked
+    /// nevertheless.
+    LastResort {
+        /// The route's place, from 0.
+        route: usize,
+        /// Where it leads.
+        provider: ProviderId,
+    },
     /// No provider serves this visitor now.
     Nobody,
 }
@@ -219,15 +241,21 @@ pub fn choose_among(
     }
 }
 
-/// The first of the order that takes sessions.
+/// The first of the order that takes sessions; for want of one the first whose
+/// vendor is all that is wrong.
 fn first_available(
     order: &[Choice],
     available: &dyn Fn(&ProviderId) -> Availability,
     steps: &mut Vec<Step>,
 ) -> Option<Choice> {
+    let mut last_resort = None;
     for choice in order {
         let (route, provider) = (choice.route_index, choice.provider.clone());
-        match available(&provider) {
+        let availability = available(&provider);
+        if last_resort.is_none() && availability.is_worth_asking() {
+            last_resort = Some(choice);
+        }
+        match availability {
             Availability::Ready => {
                 steps.push(Step::Chosen { route, provider });
                 return Some(choice.clone());
@@ -239,8 +267,15 @@ fn first_available(
             }),
         }
     }
-    steps.push(Step::Nobody);
-    None
+    let Some(choice) = last_resort else {
+        steps.push(Step::Nobody);
+        return None;
+    };
+    steps.push(Step::LastResort {
+        route: choice.route_index,
+        provider: choice.provider.clone(),
+    });
+    Some(choice.clone())
 }
 
 /// Where a visitor falls at a desk, from 0 to 9,999: the first eight bytes of

@@ -24,6 +24,7 @@ use kefu_plugin_api::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod bytes;
 mod service;
 mod silence;
 
@@ -132,6 +133,10 @@ pub struct Record {
     /// absent: those that its adapter declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_fields: Option<Vec<String>>,
+    /// Whether the gateway opened it itself, to see whether the vendor answers:
+    /// no visitor, no app and no figure is to know of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub synthetic: bool,
 }
 
 /// Media of a message that the adapter was told of and may send later.
@@ -264,6 +269,8 @@ pub struct Opening {
     pub client: Client,
     /// Whom to ask, in this order; the first is asked at once.
     pub order: Vec<Fallback>,
+    /// Whether the gateway opens it itself.
+    pub synthetic: bool,
     /// When.
     pub now: Timestamp,
 }
@@ -317,6 +324,7 @@ impl Record {
             held_media: Vec::new(),
             converted_late: BTreeMap::new(),
             allowed_fields: None,
+            synthetic: opening.synthetic,
         })
     }
 
@@ -468,31 +476,4 @@ pub fn desk_message_id(session: &SessionId, vendor_id: &str) -> MessageId {
             .into_uuid()
             .to_string(),
     )
-}
-
-/// Bytes as bytes, not as a list of numbers.
-mod bytes {
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        deserializer.deserialize_bytes(Visitor)
-    }
 }

@@ -93,6 +93,7 @@ impl Shadow {
     /// long as there is somebody to ask.
     pub fn open(real: &Record, choice: Fallback) -> Option<Self> {
         let record = Record::open(Opening {
+            synthetic: false,
             id: real.id.clone(),
             app: real.app.clone(),
             desk: real.desk.clone(),

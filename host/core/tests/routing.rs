@@ -50,7 +50,7 @@ fn every_decision_of_the_vectors_comes_out_as_published() {
             .unavailable
             .contains(id.as_str())
         {
-            true => Availability::Failing,
+            true => Availability::Waiting,
             false => Availability::Ready,
         });
         assert_eq!(decision.bucket, row.bucket, "{}", row.name);

@@ -179,6 +179,7 @@ fn output(effects: Vec<Effect>) -> HandleOutput {
 /// A copy whose adapter was told that it opens, and the real session.
 fn pair() -> (Shadow, Record) {
     let real = Record::open(Opening {
+        synthetic: false,
         id: "s".into(),
         app: "app".into(),
         desk: "desk".into(),

@@ -230,6 +230,7 @@ fn trail(
 
 fn record() -> Record {
     Record::open(Opening {
+        synthetic: false,
         id: "s".into(),
         app: "app".into(),
         desk: "desk".into(),
@@ -299,6 +300,7 @@ fn entry(number: u64, message: Option<&str>) -> OutboxEntry {
         call,
         created_at: at(0),
         deadline_at: at(60),
+        gives_way: false,
         media: vec![],
         trace: None,
     }

@@ -25,6 +25,7 @@ use crate::{
     delivery::Delivery,
     edge::{Commanded, Operations, ProviderReport},
     figures::Figures,
+    health::Health,
     migration::Migrations,
     plugin::{Availability, ProviderStatus, Registry, Slot, loader},
     push::Pushes,
@@ -51,6 +52,7 @@ pub(super) struct Overview {
     pub(super) figures: Figures,
     /// Where weights are written back to.
     pub(super) main_file: PathBuf,
+    pub(super) health: Health,
 }
 
 impl Operations for Overview {
@@ -214,6 +216,7 @@ impl Overview {
         let mut report = json!(status);
         let delivery = self.delivery.status(&id);
         if let Value::Object(members) = &mut report {
+            members.insert("health".into(), json!(self.health.finding(&id)));
             members.insert("breaker".into(), json!(delivery.breaker));
             members.insert("outbox".into(), json!(delivery.entries));
             members.insert("requests_under_way".into(), json!(delivery.under_way));

@@ -14,6 +14,7 @@ use kefu_plugin_api::{
 
 use crate::{
     delivery::{BoxFuture, LinkSigner, Origin, Settled, Tried},
+    health::Health,
     media::Media,
     push::EventLinks,
     session::{Engine, Settling, VisitorKey},
@@ -24,6 +25,7 @@ use crate::{
 pub(super) struct FromSessions {
     pub(super) engine: Engine,
     pub(super) metrics: Metrics,
+    pub(super) health: Health,
 }
 
 impl Origin for FromSessions {
@@ -68,6 +70,8 @@ impl Origin for FromSessions {
 
     fn tried(&self, entry: &OutboxEntry, tried: &Tried<'_>) {
         self.metrics.delivery_tried(&entry.provider, tried.outcome);
+        self.health
+            .tried(&entry.provider, tried.outcome, tried.status);
     }
 
     fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>> {

@@ -102,6 +102,7 @@ impl<'a> Play<'a> {
             *byte = u8::try_from(random.next() & 0xff).unwrap_or(0);
         }
         let record = Record::open(Opening {
+            synthetic: false,
             id: session_id("demo", &visitor.id, now, salt),
             app: "demo".into(),
             desk: "support".into(),

@@ -296,6 +296,10 @@ pub(super) mod tests {
             max_idle: Duration::from_secs(3600),
             drain: Duration::from_secs(3600),
             max_copies: 8,
+            health: kefu_core::config::HealthRules {
+                connect_every: None,
+            },
+            canary: None,
             sha256: Vec::new(),
             settings: Settings::new(settings),
         };

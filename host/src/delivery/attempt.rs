@@ -5,9 +5,9 @@
 //! before the first byte of a request that must not arrive twice leaves, and
 //! as late as possible, so that what surely was not sent is not marked.
 
-use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::LazyLock};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, sync::LazyLock, time::Duration};
 
-use kefu_core::outbox::OutboxEntry;
+use kefu_core::{config::ProviderLimits, outbox::OutboxEntry};
 use kefu_plugin_api::{
     effect::Call,
     http::{HttpRequest, HttpResponse},
@@ -21,6 +21,10 @@ use super::{
     stamp,
     tokens::Token,
 };
+
+/// How long connecting may take where another provider can be asked: a visitor
+/// waits for it.
+const HASTY_CONNECT: Duration = Duration::from_millis(1_500);
 
 /// Tries a call once.
 pub(super) struct Try<'a> {
@@ -52,6 +56,13 @@ impl Try<'_> {
         fill(&mut request, &account, &secrets, &id)?;
         self.mark().await?;
         let limits = &self.account.provider.limits;
+        if self.entry.gives_way && limits.connect_timeout > HASTY_CONNECT {
+            let hasty = ProviderLimits {
+                connect_timeout: HASTY_CONNECT,
+                ..limits.clone()
+            };
+            return self.shared.http.send(request, &hasty).await;
+        }
         self.shared.http.send(request, limits).await
     }
 

@@ -116,6 +116,24 @@ impl Breaker {
         })
     }
 
+    /// Somebody else found that there are connections again: one attempt may
+    /// find out at once. Where nothing waits, which is `idle`, nobody would, so
+    /// it closes. Says whether it did.
+    pub(crate) fn nudge(&self, idle: bool) -> bool {
+        let mut inner = self.lock();
+        if inner.open_until.is_none() || inner.probing {
+            return false;
+        }
+        if idle {
+            *inner = Inner::default();
+        } else {
+            inner.open_until = Some(Instant::now());
+        }
+        drop(inner);
+        self.changed.notify_waiters();
+        idle
+    }
+
     fn reached(&self) -> bool {
         let mut inner = self.lock();
         inner.failures = 0;
@@ -231,6 +249,22 @@ mod tests {
         drop(breaker.admit().unwrap());
         assert_eq!(breaker.state(), BreakerState::Open);
         assert!(breaker.admit().is_some());
+    }
+
+    #[test]
+    fn what_waits_finds_out_at_once_when_somebody_got_through() {
+        let breaker = Arc::new(Breaker::new(Timing::default()));
+        open(&breaker);
+        assert!(breaker.admit().is_none());
+        assert!(!breaker.nudge(false));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        let probe = breaker.admit().expect("one may find out");
+        assert!(!breaker.nudge(true), "it is being found out");
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        drop(probe);
+        assert!(breaker.nudge(true));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(!breaker.nudge(true), "no news");
     }
 
     #[test]

@@ -24,10 +24,12 @@ use super::{
     DeliveryStatus, Timing,
     breaker::{Admission, Breaker},
 };
+use crate::health::Health;
 
 /// One provider's gate.
 pub(super) struct Gate {
     provider: ProviderId,
+    health: Health,
     held: watch::Sender<bool>,
     bounds: Mutex<Arc<Bounds>>,
     breaker: Arc<Breaker>,
@@ -36,9 +38,10 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(provider: ProviderId, timing: Timing) -> Self {
+    pub(super) fn new(provider: ProviderId, timing: Timing, health: Health) -> Self {
         Self {
             provider,
+            health,
             held: watch::channel(false).0,
             bounds: Mutex::new(Arc::new(Bounds::new(0, 0))),
             breaker: Arc::new(Breaker::new(timing)),
@@ -62,6 +65,14 @@ impl Gate {
     /// Resolves when the vendor was found to be reachable again.
     pub(super) async fn reachable_again(&self) {
         self.breaker.closed_again().await;
+    }
+
+    /// The vendor was reached by somebody else.
+    pub(super) fn nudge(&self) {
+        let idle = self.entries.load(Ordering::Relaxed) == 0;
+        if self.breaker.nudge(idle) {
+            self.health.breaker_closed(&self.provider);
+        }
     }
 
     /// Waits for leave for one request.
@@ -140,6 +151,7 @@ impl Pass {
             return;
         };
         if admission.reached() {
+            self.gate.health.breaker_closed(&self.gate.provider);
             tracing::info!(provider = %self.gate.provider, "vendor can be reached again");
         }
     }
@@ -151,6 +163,7 @@ impl Pass {
         };
         if let Some(rest) = admission.unreachable(detail) {
             let rest_ms = rest.as_millis();
+            self.gate.health.breaker_opened(&self.gate.provider, detail);
             tracing::warn!(provider = %self.gate.provider, rest_ms, detail, "vendor cannot be reached");
         }
     }
@@ -219,7 +232,7 @@ mod tests {
 
     #[test]
     fn changed_limits_hold_for_what_comes_after() {
-        let gate = Gate::new("p".into(), Timing::default());
+        let gate = Gate::new("p".into(), Timing::default(), Health::default());
         let mut limits = ProviderLimits {
             requests_per_second: 0,
             concurrency: 2,

@@ -40,7 +40,7 @@ mod resolve;
 
 pub(crate) use download::Downloads;
 pub(crate) use objects::ObjectClient;
-use resolve::Resolver;
+pub(super) use resolve::Resolver;
 
 /// What connects: guarded names, TLS where the URL asks for it.
 type Connector = HttpsConnector<HttpConnector<Resolver>>;

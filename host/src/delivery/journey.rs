@@ -16,7 +16,7 @@ use std::{
 use kefu_core::{
     config::OnUnknown,
     outbox::{Finished, OutboxEntry},
-    retry::{Attempt, Circumstances, Verdict, back_off_ms, judge},
+    retry::{self, Attempt, Circumstances, Verdict, back_off_ms, judge},
 };
 use kefu_plugin_api::{event::CallResult, http::HttpResponse, time::Timestamp};
 use tracing::{Instrument, Span, field};
@@ -40,6 +40,7 @@ pub(super) async fn travel(
         gate,
         salt: salt(&queued.entry),
         marked: queued.attempted,
+        absent: false,
         entry: *queued.entry,
         attempts: 0,
         token_renewed: false,
@@ -55,6 +56,8 @@ struct Journey<'a> {
     salt: u64,
     attempts: u32,
     marked: bool,
+    /// Whether the provider did not serve when the call was tried last.
+    absent: bool,
     token_renewed: bool,
     tokens: BTreeMap<String, Token>,
 }
@@ -78,11 +81,21 @@ impl Journey<'_> {
             };
             let unreachable = matches!(result, Err(Failure::Unreachable(_)));
             let attempt = result.map_or_else(|failure| failure.attempt(), Attempt::Answered);
+            let known = self.entry.gives_way.then(|| attempt.clone());
             let next = match judge(attempt, self.circumstances()) {
                 Verdict::Retry(at) => {
                     self.unmark().await;
-                    self.wait(at, unreachable, &reason).await?;
-                    Next::Again
+                    tokio::select! {
+                        biased;
+                        () = self.should_give_way() => {
+                            let result = known.map_or_else(not_sent, retry::give_way);
+                            self.settle(result, None).await?
+                        }
+                        waited = self.wait(at, unreachable, &reason) => {
+                            waited?;
+                            Next::Again
+                        }
+                    }
                 }
                 Verdict::Finish(result) => self.settle(result, None).await?,
                 Verdict::Dead(result) => self.settle(result, Some(reason)).await?,
@@ -109,18 +122,24 @@ impl Journey<'_> {
                 Ok(account) => account,
                 Err(reason) => {
                     self.attempts = self.attempts.saturating_add(1);
+                    self.absent = true;
                     return Ok(Err(Failure::NotYet(reason)));
                 }
             };
             let patience = until(self.entry.deadline_at);
             let pass = self.gate.pass(&account.provider.limits, patience);
-            let pass = self.shared.unless_stopping(pass).await?;
+            let pass = tokio::select! {
+                biased;
+                pass = self.shared.unless_stopping(pass) => pass?,
+                () = self.should_give_way() => Err(NO_CONNECTION.to_owned()),
+            };
             // The wait may have been long.
             if !self.gate.status().held {
                 break (account, pass);
             }
         };
         self.attempts = self.attempts.saturating_add(1);
+        self.absent = false;
         let mut pass = match pass {
             Ok(pass) => pass,
             Err(reason) => return Ok(Err(Failure::Unreachable(reason))),
@@ -146,6 +165,16 @@ impl Journey<'_> {
         }
         self.report(&span, &result, begun.elapsed());
         Ok(result)
+    }
+
+    /// Resolves when another provider had better be asked: the call is part of
+    /// a handshake, and this vendor cannot be reached.
+    async fn should_give_way(&self) {
+        if !self.entry.gives_way {
+            return std::future::pending().await;
+        }
+        let health = &self.shared.parts.health;
+        health.went_down(&self.entry.provider).await;
     }
 
     /// The account, once requests may leave; the reason why it does not serve.
@@ -249,6 +278,7 @@ impl Journey<'_> {
         Circumstances {
             repeatable: self.entry.call.repeatable,
             retry_unknown: self.retry_unknown(),
+            gives_way: self.entry.gives_way && !self.absent,
             attempts: self.attempts,
             now: crate::clock::now(),
             deadline: self.entry.deadline_at,
@@ -294,6 +324,12 @@ impl Journey<'_> {
     }
 }
 
+fn not_sent() -> CallResult {
+    CallResult::NotSent {
+        detail: NO_CONNECTION.to_owned(),
+    }
+}
+
 fn until(at: Timestamp) -> Duration {
     millis(at.since_ms(crate::clock::now()))
 }
@@ -310,5 +346,7 @@ fn salt(entry: &OutboxEntry) -> u64 {
     hasher.finish()
 }
 
+/// What apps are told of a call that made way for another provider.
+const NO_CONNECTION: &str = "the provider could not be reached";
 /// How often a provider that an operator paused is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

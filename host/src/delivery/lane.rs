@@ -168,6 +168,7 @@ mod tests {
             call: Call::new("c", HttpRequest::get("http://vendor/")),
             created_at: Timestamp::default(),
             deadline_at: Timestamp::default(),
+            gives_way: false,
             media: Vec::new(),
             trace: None,
         };

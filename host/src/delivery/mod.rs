@@ -23,6 +23,7 @@
 //! | `tokens` | vendor tokens, each fetched once for everybody |
 //! | `gate` | a provider's concurrency, rate and pause |
 //! | `trial` | whether the vendor accepts an account that does not serve yet |
+//! | `reach` | whether a vendor takes connections, asked by its health |
 //! | `breaker` | the rest that a vendor gets when it cannot be reached |
 
 mod account;
@@ -32,6 +33,7 @@ mod gate;
 pub(crate) mod http;
 mod journey;
 mod lane;
+pub(crate) mod reach;
 pub(crate) mod stamp;
 mod tokens;
 mod trial;
@@ -67,6 +69,7 @@ pub(crate) use http::{Downloads, ObjectClient};
 pub use trial::{Step, Trial, TrialError, Trialled, try_account};
 
 use self::http::Http;
+use crate::health::Health;
 use gate::Gate;
 use lane::Lanes;
 use tokens::Tokens;
@@ -193,6 +196,9 @@ pub struct Parts {
     pub links: Option<Arc<dyn LinkSigner>>,
     /// The gateway's address as vendors see it, without a slash at its end.
     pub public_url: String,
+    /// What is known of vendors; delivery tells it of connections, and hears
+    /// of those that others tried.
+    pub health: Health,
     /// How long waits are.
     pub timing: Timing,
     /// Where the work is done.
@@ -316,6 +322,12 @@ impl Delivery {
         self.shared.gate(provider).hold(held);
     }
 
+    /// The vendor was reached by somebody else: what waits for it need not wait
+    /// to the end of the vendor's rest.
+    pub fn reached(&self, provider: &ProviderId) {
+        self.shared.gate(provider).nudge();
+    }
+
     /// Entries that have not ended.
     pub fn depth(&self) -> usize {
         self.shared.lanes.depth()
@@ -355,7 +367,11 @@ impl Shared {
         if let Some(gate) = gates.get(provider) {
             return Arc::clone(gate);
         }
-        let gate = Arc::new(Gate::new(provider.clone(), self.parts.timing));
+        let gate = Arc::new(Gate::new(
+            provider.clone(),
+            self.parts.timing,
+            self.parts.health.clone(),
+        ));
         gates.insert(provider.clone(), Arc::clone(&gate));
         gate
     }

@@ -30,6 +30,7 @@ use super::{
     Account, Accounts, BoxFuture, Delivery, Origin, Parts, Settled, Shared, Standing, Timing,
     attempt, http::Failure, stamp, tokens,
 };
+use crate::health::Health;
 
 /// Who answers for the adapter while it is tried.
 pub trait Trialled: Send + Sync + 'static {
@@ -113,6 +114,7 @@ pub async fn try_account(
         origin: Arc::new(Asking(adapter)),
         links: None,
         public_url,
+        health: Health::default(),
         timing: Timing::default(),
         runtime: Handle::current(),
     });
@@ -172,7 +174,7 @@ fn one_call(output: &mut HandleOutput) -> Result<Option<Call>, TrialError> {
 }
 
 /// The front of every address that the adapter wants to reach.
-fn addresses(account: &Account) -> Vec<String> {
+pub(super) fn addresses(account: &Account) -> Vec<String> {
     let of_setting = |setting: &str| {
         let uri: Uri = account.setting(setting)?.as_str()?.parse().ok()?;
         Some(format!("{}://{}/", uri.scheme_str()?, uri.authority()?))

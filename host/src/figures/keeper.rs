@@ -113,7 +113,8 @@ impl Figures {
             loop {
                 let page = store.open_sessions_of(&provider, after.as_ref(), PAGE)?;
                 for session in page.sessions {
-                    let Some(record) = store.record(&session)? else {
+                    let record = store.record(&session)?;
+                    let Some(record) = record.filter(|record| !record.synthetic) else {
                         continue;
                     };
                     if let Some(since) = open_question(&record) {

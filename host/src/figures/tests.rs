@@ -120,6 +120,7 @@ fn a_question_that_was_open_at_the_stop_is_still_waited_for() {
     let now = clock::now();
     let since = now.plus_ms(-5 * 60_000);
     let mut record = Record::open(Opening {
+        synthetic: false,
         id: "0001".into(),
         app: "app".into(),
         desk: "desk".into(),

@@ -147,6 +147,7 @@ mod tests {
 
     fn told(routing: &AppRouting, replayed: bool) -> HttpRequest {
         let record = Record::open(Opening {
+            synthetic: false,
             id: "s1".into(),
             app: "demo".into(),
             desk: "support".into(),

@@ -5,6 +5,7 @@
 //! it its turn, `settling` ends calls, `replaying` begins them again.
 
 mod callbacks;
+mod canary;
 mod draining;
 mod inbox;
 mod opening;
@@ -288,7 +289,11 @@ impl Engine {
         let records = self
             .read(move |store| store.sessions(&who, only_open, 100))
             .await?;
-        Ok(records.iter().map(Record::card).collect())
+        Ok(records
+            .iter()
+            .filter(|record| !record.synthetic)
+            .map(Record::card)
+            .collect())
     }
 
     /// Events after a number.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kefu_core::{log::SessionCard, turn::Reply};
 use kefu_plugin_api::{
     event::{Client, Visitor},
-    ids::{AppId, DeskId},
+    ids::{AppId, DeskId, ProviderId},
 };
 
 use super::hub::StoredEvent;
@@ -49,6 +49,9 @@ pub struct OpenRequest {
     pub wait: Option<Duration>,
     /// The trace that it belongs to, as `traceparent` writes it.
     pub trace: Option<String>,
+    /// For a session of the gateway's own: the one provider to ask, whatever
+    /// the routes say.
+    pub only: Option<ProviderId>,
 }
 
 /// A session that is open now.

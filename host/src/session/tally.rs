@@ -33,6 +33,13 @@ impl Tally {
             missed,
             ..
         } = outcome;
+        if record.synthetic {
+            return Self {
+                by_source: None,
+                seen: Vec::new(),
+                answer: None,
+            };
+        }
         Self {
             by_source: BySource::of(config, record, events),
             seen: figures::observe(before, record, events, missed),

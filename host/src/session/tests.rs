@@ -103,6 +103,7 @@ impl Place {
 
     async fn open(&self, visitor: &str, desk: &str) -> Result<SessionId, String> {
         let request = OpenRequest {
+            only: None,
             who: who(visitor),
             desk: desk.into(),
             group: None,

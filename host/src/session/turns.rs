@@ -284,7 +284,7 @@ fn commit(
     for note in notes {
         tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
     }
-    let pushes = push::span(&events).filter(|_| shared.is_routed(&record.app));
+    let pushes = push::span(&events).filter(|_| !record.synthetic && shared.is_routed(&record.app));
     let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
         Ok(events) => events,
         Err(error) => {

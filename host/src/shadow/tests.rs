@@ -313,6 +313,7 @@ impl Scene {
 
     fn open(&self, id: &str) -> Arc<Record> {
         let record = Record::open(Opening {
+            synthetic: false,
             id: id.into(),
             app: "demo".into(),
             desk: "support".into(),

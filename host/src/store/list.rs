@@ -31,6 +31,8 @@ pub struct Wanted {
     pub visitor: Option<String>,
     /// Those that are over, or those that are not.
     pub open: Option<bool>,
+    /// The gateway's own, too.
+    pub synthetic: bool,
     /// Opened before this one.
     pub before: Option<SessionId>,
     /// At most so many.
@@ -54,13 +56,14 @@ const MOST_WALKED: usize = 20_000;
 pub(super) fn enter(connection: &Connection, record: &Record) -> Result<(), StoreError> {
     rows::run(
         connection,
-        "INSERT INTO session_list (opened_at, session, desk, provider, state) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO session_list (opened_at, session, desk, provider, state, synthetic) VALUES (?, ?, ?, ?, ?, ?)",
         params![
             record.opened_at.unix_ms(),
             record.id.as_str(),
             record.desk.as_str(),
             record.provider.as_str(),
-            record.state.as_str()
+            record.state.as_str(),
+            record.synthetic
         ],
     )
     .map(drop)
@@ -166,11 +169,11 @@ fn of_everybody(
             .state
             .is_some_and(|state| state != SessionState::Ended);
     let mut walk = connection.prepare_cached(if only_open {
-        "SELECT opened_at, session, desk, provider, state FROM session_list
+        "SELECT opened_at, session, desk, provider, state, synthetic FROM session_list
          WHERE (opened_at, session) < (?1, ?2) AND state <> 'ended'
          ORDER BY opened_at DESC, session DESC LIMIT ?3"
     } else {
-        "SELECT opened_at, session, desk, provider, state FROM session_list
+        "SELECT opened_at, session, desk, provider, state, synthetic FROM session_list
          WHERE (opened_at, session) < (?1, ?2)
          ORDER BY opened_at DESC, session DESC LIMIT ?3"
     })?;
@@ -186,7 +189,7 @@ fn of_visitor(
     before: &Place,
 ) -> rusqlite::Result<(Vec<Place>, Option<Place>)> {
     let mut walk = connection.prepare_cached(
-        "SELECT session_list.opened_at, session_list.session, desk, provider, state
+        "SELECT session_list.opened_at, session_list.session, desk, provider, state, synthetic
          FROM visits JOIN session_list
            ON session_list.opened_at = visits.opened_at AND session_list.session = visits.session
          WHERE app = ?1 AND visitor = ?2 AND (visits.opened_at, visits.session) < (?3, ?4)
@@ -256,7 +259,9 @@ fn fits(row: &Row<'_>, wanted: &Wanted) -> rusqlite::Result<bool> {
         }))
     };
     let ended = row.get_ref(4)?.as_str()? == SessionState::Ended.as_str();
-    Ok(is(2, wanted.desk.as_ref().map(DeskId::as_str))?
+    let shown = wanted.synthetic || !row.get::<_, bool>(5)?;
+    Ok(shown
+        && is(2, wanted.desk.as_ref().map(DeskId::as_str))?
         && is(3, wanted.provider.as_ref().map(ProviderId::as_str))?
         && is(4, wanted.state.map(SessionState::as_str))?
         && wanted.open.is_none_or(|open| open != ended))

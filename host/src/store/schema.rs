@@ -88,6 +88,11 @@ const STEPS: &[Step] = &[
             ",
         rows: |_| Ok(()),
     },
+    // Which sessions are the gateway's own.
+    Step {
+        tables: "ALTER TABLE session_list ADD COLUMN synthetic INTEGER NOT NULL DEFAULT 0;",
+        rows: |_| Ok(()),
+    },
 ];
 
 const FIRST: &str = "

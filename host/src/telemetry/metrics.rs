@@ -6,6 +6,7 @@
 //! of the code; nothing that a visitor or a vendor can choose.
 
 mod by_provider;
+mod health;
 mod migrations;
 mod plugins;
 mod process;
@@ -24,8 +25,8 @@ use prometheus_client::{
 };
 
 use self::{
-    by_provider::ByProvider, migrations::Migrations, plugins::Plugins, process::ProcessMemory,
-    pushes::Pushes, service::Service, shadows::Shadows, sources::Sources,
+    by_provider::ByProvider, health::Vendors, migrations::Migrations, plugins::Plugins,
+    process::ProcessMemory, pushes::Pushes, service::Service, shadows::Shadows, sources::Sources,
 };
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
@@ -67,6 +68,7 @@ struct All {
     service: Service,
     shadows: Shadows,
     sources: Sources,
+    vendors: Vendors,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -128,6 +130,7 @@ impl Metrics {
             service: Service::default(),
             shadows: Shadows::default(),
             sources: Sources::default(),
+            vendors: Vendors::default(),
         };
         all.register_edge();
         all.register_sessions();
@@ -138,6 +141,7 @@ impl Metrics {
         all.service.register(&mut all.registry);
         all.shadows.register(&mut all.registry);
         all.sources.register(&mut all.registry);
+        all.vendors.register(&mut all.registry);
         all.registry.register_collector(Box::new(ProcessMemory));
         Self(Arc::new(all))
     }

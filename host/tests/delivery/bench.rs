@@ -14,6 +14,7 @@ use kefu_gateway::delivery::{
     Account, Accounts, BoxFuture, Delivery, LinkSigner, Origin, Parts, Settled, Standing, Timing,
     Tried,
 };
+use kefu_gateway::health::Health;
 use kefu_plugin_api::{
     descriptor::Descriptor,
     effect::Call,
@@ -268,6 +269,8 @@ pub(crate) struct Plan {
     pub(crate) providers: Vec<(Provider, Descriptor)>,
     pub(crate) on_settle: Box<OnSettle>,
     pub(crate) on_handle: Box<OnHandle>,
+    /// What every wait is divided by.
+    pub(crate) divided_by: u32,
 }
 
 impl Default for Plan {
@@ -276,6 +279,7 @@ impl Default for Plan {
             providers: vec![(provider("p"), Descriptor::new("x", "1.0.0"))],
             on_settle: Box::new(|_, _| Settled::Done),
             on_handle: Box::new(|_| Err("no token was expected to be asked for".into())),
+            divided_by: 500,
         }
     }
 }
@@ -322,11 +326,14 @@ impl Bench {
             earlier: Mutex::default(),
         });
         let delivery = Delivery::start(Parts {
+            health: Health::default(),
             accounts: Arc::new(Registry(Arc::clone(&providers))),
             origin: Arc::new(Sessions(Arc::clone(&desk))),
             links: Some(Arc::new(Links)),
             public_url: "http://gateway.example".into(),
-            timing: Timing { divided_by: 500 },
+            timing: Timing {
+                divided_by: plan.divided_by,
+            },
             runtime: Handle::current(),
         });
         Self {
@@ -370,6 +377,10 @@ pub(crate) fn provider(id: &str) -> Provider {
         max_idle: Duration::from_secs(3600),
         drain: Duration::from_secs(3600),
         max_copies: 8,
+        health: kefu_core::config::HealthRules {
+            connect_every: None,
+        },
+        canary: None,
         sha256: Vec::new(),
         settings: Settings::new(json!({"key": "k"})),
     }
@@ -392,6 +403,7 @@ pub(crate) fn entry(session: &str, number: u64, url: impl Into<String>) -> Outbo
         call: Call::new("c", request),
         created_at: Timestamp::default(),
         deadline_at: Timestamp::from_unix_ms(i64::MAX),
+        gives_way: false,
         media: Vec::new(),
         trace: None,
     }

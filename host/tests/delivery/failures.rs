@@ -7,6 +7,7 @@ use std::{
 };
 
 use kefu_core::config::{OnUnknown, Provider, Settings};
+use kefu_gateway::delivery::BreakerState;
 use kefu_plugin_api::{
     descriptor::Descriptor,
     event::CallResult,
@@ -50,6 +51,46 @@ async fn a_lost_answer_is_unknown_and_the_call_not_repeated() {
     let (end, arrivals) = fate(|| Act::Close).await;
     assert!(end.is_unknown(), "{end:?}");
     assert_eq!((end.finished.attempts, arrivals), (1, 1));
+}
+
+#[tokio::test]
+async fn a_handshake_that_can_go_on_elsewhere_is_tried_twice_and_is_no_dead_letter() {
+    let vendor = Vendor::start(|_| Act::Answer(503, "")).await;
+    let closed = closed_port();
+    let bench = Bench::start(Plan::default());
+    let mut nobody = entry("s", 1, closed.url("/open"));
+    let mut busy = entry("t", 1, vendor.url("/open"));
+    let waits = entry("u", 1, vendor.url("/waits"));
+    (nobody.gives_way, busy.gives_way) = (true, true);
+    bench.delivery.carry(vec![nobody, busy, waits]);
+    for end in bench.desk.has_ends(2).await {
+        let result = &end.finished.result;
+        assert!(matches!(result, CallResult::NotSent { .. }), "{end:?}");
+        assert_eq!((end.finished.attempts, &end.dead), (2, &None), "{end:?}");
+    }
+    assert_eq!(vendor.arrivals("/open"), 2);
+}
+
+#[tokio::test]
+async fn a_handshake_gives_way_at_once_where_the_vendor_is_known_to_be_down() {
+    let closed = closed_port();
+    // Nothing is hurried here: the waits are those of service.
+    let bench = Bench::start(Plan {
+        divided_by: 1,
+        ..Plan::default()
+    });
+    let others = (0..5).map(|one| entry(&format!("s{one}"), 1, closed.url("/x")));
+    bench.delivery.carry(others.collect());
+    while bench.delivery.status(&"p".into()).breaker == BreakerState::Closed {
+        tokio::task::yield_now().await;
+    }
+    let mut handshake = entry("t", 1, closed.url("/open"));
+    handshake.gives_way = true;
+    let begun = std::time::Instant::now();
+    bench.delivery.carry(vec![handshake]);
+    let ends = bench.desk.has_ends(1).await;
+    assert_eq!(ends[0].id, "t.1");
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ fn plan(vendor: &Vendor, life: u64) -> Plan {
             _ => Settled::Done,
         }),
         on_handle: Box::new(move |input| adapter(input, &url, life)),
+        divided_by: 500,
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn session(visitor: &str, desk: &str, opened: i64) -> Record {
     let mut random = [0; 10];
     random[..8].copy_from_slice(&opened.to_be_bytes());
     let mut record = Record::open(Opening {
+        synthetic: false,
         id: session_id("app", visitor, at(opened), random),
         app: "app".into(),
         desk: desk.into(),
@@ -125,6 +126,7 @@ pub(crate) fn entry(record: &Record, number: u64) -> OutboxEntry {
         call: Call::new(format!("c{number}"), request),
         created_at: at(0),
         deadline_at: at(60_000),
+        gives_way: false,
         media: vec!["m1".into()],
         trace: None,
     }

@@ -113,6 +113,7 @@ const UNDO: &[&str] = &[
     "DROP TABLE returned;
      DROP TABLE figures;",
     "DROP TABLE migrations;",
+    "ALTER TABLE session_list DROP COLUMN synthetic;",
 ];
 
 /// Prints how long the questions about open sessions take; run by hand.

@@ -58,3 +58,4 @@ pub mod vendor;
 pub mod visitor;
 pub mod wait;
 pub mod webdriver;
+pub mod wire;

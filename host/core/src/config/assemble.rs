@@ -65,6 +65,7 @@ pub fn assemble(
     let mut problems = main.warnings.clone();
     let mut first_files: BTreeMap<ProviderId, String> = BTreeMap::new();
     let mut accepted = BTreeMap::new();
+    let mut files = BTreeMap::new();
     for provider in providers {
         problems.extend(provider.warnings.iter().cloned());
         problems.extend(provider.aside.iter().cloned());
@@ -87,16 +88,51 @@ pub fn assemble(
             problems.push(provider.problem(Severity::Warning, "sha256", problem, right));
         }
         first_files.insert(id.clone(), provider.file.clone());
+        files.insert(id.clone(), (provider.file, provider.places));
         accepted.insert(id, provider.settings);
     }
     problems.extend(waiting_routes(&main, &accepted));
-    (
-        Config {
-            main: main.settings,
-            providers: accepted,
-        },
-        problems,
-    )
+    let config = Config {
+        main: main.settings,
+        providers: accepted,
+    };
+    problems.extend(lost_canaries(&config, &files));
+    (config, problems)
+}
+
+/// A warning for every canary that has no desk to go to.
+fn lost_canaries(
+    config: &Config,
+    files: &BTreeMap<ProviderId, (String, Places)>,
+) -> Vec<ConfigError> {
+    let lost =
+        |provider: &&Provider| provider.canary.is_some() && config.canary_desk(provider).is_none();
+    let warning = |provider: &Provider| {
+        let (file, places) = files.get(&provider.id)?;
+        let named = provider.canary.as_ref()?.desk.as_ref();
+        let (key, problem) = match named {
+            Some(_) => ("canary.desk", "names no desk, so there is no canary"),
+            None => (
+                "canary",
+                "has no desk to go to: no route leads to this provider",
+            ),
+        };
+        let right = suggest(
+            named.map_or("", |desk| desk.as_str()),
+            config.main.desks.keys().map(|desk| desk.as_str()),
+        );
+        let problem = problem.to_owned();
+        Some(ConfigError::at(
+            file,
+            places,
+            Severity::Warning,
+            key,
+            problem,
+            right,
+        ))
+    };
+    let providers = config.providers.values().filter(lost);
+    providers.filter_map(warning).collect()
 }
 
 /// A warning for every route and every migration whose provider is not there.

@@ -245,6 +245,8 @@ fn provider(old: &Provider, new: &Provider) -> BTreeSet<&'static str> {
         emoji => "emoji",
         visitor_fields => "visitor_fields",
         media => "media",
+        health => "health",
+        canary => "canary",
         max_idle => "max_idle",
         drain => "drain",
         max_copies => "max_copies",

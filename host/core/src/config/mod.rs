@@ -31,6 +31,7 @@ mod check;
 mod desk;
 mod diff;
 mod error;
+mod health;
 mod interpolate;
 mod locate;
 mod media;
@@ -52,6 +53,7 @@ pub use check::{check_emoji, check_main, check_provider};
 pub use desk::{App, AppRouting, Desk, Group, Origins, PushFormat, Route, Weight, When};
 pub use diff::{Changes, Difference, diff};
 pub use error::{ConfigError, ConfigErrors, Severity};
+pub use health::{CONNECT_AGAIN, CONNECT_WITHIN, Canary, Expect, HealthRules};
 pub use interpolate::{Lookup, NoLookup};
 pub use media::{Converter, Inbound, InboundMedia, Media, MediaKind, MediaRule, MediaStore, S3};
 pub use migration::{Guards, Migration, OnBreach, Points, Stage};
@@ -86,6 +88,26 @@ impl Config {
     /// The desk of this id.
     pub fn desk(&self, id: &str) -> Option<&Desk> {
         self.main.desks.get(&DeskId::new(id))
+    }
+
+    /// Where a provider's canary goes, by its own word or as the first desk that
+    /// leads to the provider.
+    pub fn canary_desk(&self, provider: &Provider) -> Option<&Desk> {
+        let canary = provider.canary.as_ref()?;
+        match &canary.desk {
+            Some(desk) => self.main.desks.get(desk),
+            None => self
+                .main
+                .desks
+                .values()
+                .find(|desk| self.leads_to(desk, &provider.id)),
+        }
+    }
+
+    fn leads_to(&self, desk: &Desk, provider: &ProviderId) -> bool {
+        let migrations = &mut self.main.migrations.values();
+        desk.routes.iter().any(|route| route.provider == *provider)
+            || migrations.any(|one| one.desk == desk.id && one.to == *provider)
     }
 
     /// The migration of this name.

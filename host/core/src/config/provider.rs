@@ -9,7 +9,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kefu_plugin_api::ids::ProviderId;
 
-use super::{AllowedHost, InboundMedia};
+use super::{AllowedHost, Canary, HealthRules, InboundMedia};
 use crate::emoji::EmojiTable;
 
 /// One configured account at a vendor.
@@ -36,6 +36,10 @@ pub struct Provider {
     pub visitor_fields: Option<Arc<[String]>>,
     /// What becomes of links to media that the vendor sends.
     pub media: InboundMedia,
+    /// How it is found out whether the vendor can be reached.
+    pub health: HealthRules,
+    /// How it is found out whether the vendor answers; absent: not at all.
+    pub canary: Option<Canary>,
     /// How long a session that its visitor left stays open.
     pub max_idle: Duration,
     /// How long open sessions have once the provider is taken out.

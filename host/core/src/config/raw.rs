@@ -262,6 +262,8 @@ pub(super) struct Provider {
     pub(super) emoji: Option<String>,
     pub(super) visitor_fields: Option<Vec<String>>,
     pub(super) media: InboundMedia,
+    pub(super) health: Health,
+    pub(super) canary: Option<Canary>,
     pub(super) max_idle: Option<Time>,
     pub(super) drain: Option<Time>,
     pub(super) max_copies: Option<i64>,
@@ -296,6 +298,23 @@ pub(super) struct InboundMedia {
     pub(super) inbound: Option<String>,
     pub(super) hosts: Vec<String>,
     pub(super) deadline: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Health {
+    pub(super) connect_every: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Canary {
+    pub(super) every: Option<Time>,
+    pub(super) within: Option<Time>,
+    pub(super) desk: Option<String>,
+    pub(super) say: Option<String>,
+    pub(super) visitor: Option<String>,
+    pub(super) expect: Option<String>,
 }
 
 /// A time, not yet read. Its own type for the sake of one message: a bare

@@ -234,6 +234,7 @@ mod tests {
 
     fn record() -> Record {
         Record::open(Opening {
+            synthetic: false,
             id: "s1".into(),
             app: "demo".into(),
             desk: "support".into(),

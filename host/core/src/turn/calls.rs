@@ -57,6 +57,7 @@ impl Turn<'_> {
             call,
             created_at: self.context.now,
             deadline_at: self.context.now.plus_ms(deadline.min(longest)),
+            gives_way: self.has_successor(),
             media: self.media_of(message.as_ref()),
             trace: self
                 .telling

@@ -1,9 +1,13 @@
 //! Who takes the session: one provider after the other is asked, while nothing
 //! was exchanged.
 
-use kefu_plugin_api::{capability::EndReason, descriptor::KeyedBy, event::Event};
+use kefu_plugin_api::{
+    capability::{EndReason, SessionState},
+    descriptor::KeyedBy,
+    event::Event,
+};
 
-use super::{Name, NameKey, Turn};
+use super::{Name, NameKey, Turn, timers::max_idle_ms};
 use crate::session::{Fallback, TimerKey, conversation_id};
 
 impl Turn<'_> {
@@ -28,6 +32,7 @@ impl Turn<'_> {
             self.alone = false;
         }
         let record = &mut self.record;
+        let max_idle = max_idle_ms(record, &facts);
         record.service.begin(self.context.now);
         record.allowed_fields = facts.visitor_fields.as_deref().map(<[String]>::to_vec);
         record.capabilities = facts.descriptor.capabilities.clone();
@@ -40,7 +45,7 @@ impl Turn<'_> {
         );
         record
             .timers
-            .insert(TimerKey::Idle, self.context.now.plus_ms(facts.max_idle_ms));
+            .insert(TimerKey::Idle, self.context.now.plus_ms(max_idle));
         self.names.push(Name {
             provider: record.provider.clone(),
             key: NameKey::Conversation(record.conversation.as_str().to_owned()),
@@ -62,11 +67,23 @@ impl Turn<'_> {
         self.todo.clear();
         let provider = self.record.provider.clone();
         self.missed.not_taken.push(provider);
-        if self.record.visitor_present && self.record.last_desk_message.is_none() {
+        if self.may_ask_another() {
             self.ask_next_provider();
         } else {
             self.end(EndReason::ProviderError);
         }
+    }
+
+    /// Whether the visitor is here and has seen nothing of this provider.
+    fn may_ask_another(&self) -> bool {
+        self.record.visitor_present && self.record.last_desk_message.is_none()
+    }
+
+    /// Whether another provider is asked if the handshake under way fails.
+    pub(super) fn has_successor(&self) -> bool {
+        self.record.state == SessionState::Opening
+            && !self.record.fallbacks.is_empty()
+            && self.may_ask_another()
     }
 
     /// Nobody took the session yet: turns to the next in line, or gives up.

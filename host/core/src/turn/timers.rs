@@ -3,8 +3,8 @@
 
 use kefu_plugin_api::{capability::EndReason, event::Event, ids::TimerId, time::Timestamp};
 
-use super::{Doing, Turn, Violation};
-use crate::session::TimerKey;
+use super::{Doing, ProviderFacts, Turn, Violation};
+use crate::session::{Record, TimerKey};
 
 /// A timer that the adapter is being told of.
 pub(super) struct Firing {
@@ -24,6 +24,18 @@ const MAX_TIMER_FAILURES: u32 = 8;
 const FIRST_TIMER_WAIT_MS: i64 = 30_000;
 /// The longest timer: a year and a day.
 const MAX_TIMER_MS: u64 = 366 * 24 * 3600 * 1000;
+
+/// How long a session of the gateway's own is left open at most: one that a
+/// crash left behind is of no use to anybody.
+const SYNTHETIC_IDLE_MS: i64 = 10 * 60_000;
+
+/// How long a session in which nothing happens stays open.
+pub(super) fn max_idle_ms(record: &Record, facts: &ProviderFacts) -> i64 {
+    match record.synthetic {
+        true => facts.max_idle_ms.min(SYNTHETIC_IDLE_MS),
+        false => facts.max_idle_ms,
+    }
+}
 
 impl Turn<'_> {
     pub(super) fn fire_timers(&mut self) {
@@ -112,7 +124,10 @@ impl Turn<'_> {
                 .insert(TimerKey::Idle, self.context.now.plus_ms(3_600_000));
             return;
         };
-        let closes_at = self.record.active_at.plus_ms(facts.max_idle_ms);
+        let closes_at = self
+            .record
+            .active_at
+            .plus_ms(max_idle_ms(&self.record, facts));
         if self.record.is_over() {
         } else if closes_at > self.context.now {
             self.record.timers.insert(TimerKey::Idle, closes_at);

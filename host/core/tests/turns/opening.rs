@@ -167,6 +167,22 @@ fn the_next_provider_is_asked_while_nothing_was_exchanged() {
 }
 
 #[test]
+fn a_handshake_gives_way_only_while_somebody_else_can_be_asked() {
+    let gives_way = |order: &[&str]| {
+        let desk = Desk::of(able()).and("second", able());
+        let mut visit = Visit::new(desk, order);
+        let opening = visit.run(Input::Open, |_| Ok(vec![call("open")])).unwrap();
+        let told = visit.run(told(), |_| {
+            Ok(vec![Effect::state(SessionState::Robot), call("later")])
+        });
+        let later = told.unwrap();
+        [opening, later].map(|ran| ran.outcome.calls[0].gives_way)
+    };
+    assert_eq!(gives_way(&["first", "second"]), [true, false]);
+    assert_eq!(gives_way(&["first"]), [false, false]);
+}
+
+#[test]
 fn a_provider_that_takes_no_calls_is_passed_over() {
     let desk = Desk::default().and("second", unable());
     let mut visit = Visit::new(desk, &["first", "second"]);

@@ -110,6 +110,7 @@ impl Visit {
     pub(crate) fn new(desk: Desk, order: &[&str]) -> Self {
         let now = Timestamp::from_unix_ms(1_700_000_000_000);
         let record = Record::open(Opening {
+            synthetic: false,
             id: session_id("app", "visitor", now, [7; 10]),
             app: "app".into(),
             desk: "desk".into(),

@@ -120,11 +120,27 @@ fn step(step: &Value) -> String {
         }
         Some("split") => split(step),
         Some("rest") => format!("{route} takes what the shares leave over"),
-        Some("passed_over") => format!("{route} is passed over: it is {}", text("availability")),
+        Some("passed_over") => {
+            let why = availability(step["availability"].as_str().unwrap_or("?"));
+            format!("{route} is passed over: {why}")
+        }
+        Some("last_resort") => {
+            format!("nobody is ready; {route} is asked all the same, and its vendor will tell")
+        }
         Some("chosen") => format!("{route} it is"),
         Some("nobody") => "nobody serves this visitor now".to_owned(),
         _ => step.to_string(),
     }
+}
+
+fn availability(word: &str) -> String {
+    match word {
+        "failing" => "it is failing: its vendor cannot be reached or refuses nearly everything",
+        "mute" => "it is mute: its vendor takes what is said and answers nothing",
+        "failed" => "it is failed: its adapter does not run",
+        other => return format!("it is {other}"),
+    }
+    .to_owned()
 }
 
 /// What a migration does with the route that it is.
@@ -169,6 +185,8 @@ mod tests {
                 {"step": "split", "migration": "m", "stage": 2, "route": 2, "provider": "zhichi", "new_provider": "qiyu", "cut": 1090, "by": "percent"},
                 {"step": "split", "migration": "m", "stage": 2, "route": 2, "provider": "zhichi", "new_provider": "qiyu", "cut": 1090},
                 {"step": "passed_over", "route": 1, "provider": "jiaxin", "availability": "paused"},
+                {"step": "passed_over", "route": 2, "provider": "zhichi", "availability": "mute"},
+                {"step": "last_resort", "route": 2, "provider": "zhichi"},
                 {"step": "chosen", "route": 2, "provider": "zhichi"},
                 {"step": "of_tomorrow"},
             ],
@@ -186,6 +204,8 @@ v1 at desk support: bucket 812 of 0 to 9999, at 2026-11-23T10:00:00.000Z
   migration m, stage 2, moves the buckets before 1090: qiyu instead of zhichi
   migration m, stage 2, moves the buckets before 1090: this visitor stays with zhichi
   route 2 to jiaxin is passed over: it is paused
+  route 3 to zhichi is passed over: it is mute: its vendor takes what is said and answers nothing
+  nobody is ready; route 3 to zhichi is asked all the same, and its vendor will tell
   route 3 to zhichi it is
   {\"step\":\"of_tomorrow\"}
 but session s1 is open there, with zhichi: it stays, whatever the routes say

@@ -13,6 +13,7 @@ pub(super) fn providers(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
     let head = [
         "PROVIDER",
         "STATE",
+        "HEALTH",
         "ADAPTER",
         "GENERATION",
         "RETAINED",
@@ -29,6 +30,7 @@ pub(super) fn providers(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
         [
             text(&entry["id"]),
             text(&entry["state"]),
+            text(&entry["health"]["state"]),
             adapter,
             text(&entry["generation"]),
             retained(&entry["retained"]),
@@ -247,13 +249,14 @@ mod tests {
                 "id": "zhichi", "state": "active", "adapter": "zhichi", "version": "1.0.0",
                 "generation": 12, "retained": [{"generation": 11}, {"generation": 9}],
                 "isolation": "in-process", "in_flight": 3, "faults": 0,
+                "health": {"state": "mute"},
             },
             {"id": "jiaxin", "state": "waiting", "retained": [], "reason": "line one\nline\u{1b}[2J two"},
         ]});
         let expected = "\
-PROVIDER  STATE    ADAPTER       GENERATION  RETAINED  ISOLATION   IN FLIGHT  FAULTS  REASON
-zhichi    active   zhichi 1.0.0  12          11,9      in-process  3          0
-jiaxin    waiting  -             -           -         -           -          -       line one line [2J two
+PROVIDER  STATE    HEALTH  ADAPTER       GENERATION  RETAINED  ISOLATION   IN FLIGHT  FAULTS  REASON
+zhichi    active   mute    zhichi 1.0.0  12          11,9      in-process  3          0
+jiaxin    waiting  -       -             -           -         -           -          -       line one line [2J two
 ";
         assert_eq!(printed(|out| providers(out, &answer)), expected);
     }

@@ -20,12 +20,12 @@ use tower_service::Service;
 
 /// The system's resolver, guarded.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver {
+pub(in super::super) struct Resolver {
     system: GaiResolver,
 }
 
 impl Resolver {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self {
             system: GaiResolver::new(),
         }

@@ -34,6 +34,10 @@ pub(super) fn ready(inner: &Inner, trusted: bool) -> Response<Body> {
                 "works": provider.works,
                 "stuck_calls": standing.stuck_calls,
             });
+            // How its vendor stands; the gateway itself is ready all the same.
+            if let Some(health) = provider.report["health"]["state"].as_str() {
+                entry["health"] = health.into();
+            }
             if let (true, Some(reason)) = (trusted, provider.reason) {
                 entry["reason"] = reason.into();
             }

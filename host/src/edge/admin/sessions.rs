@@ -55,7 +55,13 @@ fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
         provider: given("provider")?.map(Into::into),
         state: given("state")?.map(|state| one_of(&state)).transpose()?,
         visitor: given("visitor")?,
-        open: given("open")?.map(|open| yes_or_no(&open)).transpose()?,
+        open: given("open")?
+            .map(|open| yes_or_no("open", &open))
+            .transpose()?,
+        synthetic: given("synthetic")?
+            .map(|word| yes_or_no("synthetic", &word))
+            .transpose()?
+            .unwrap_or(false),
         before: given("before")?.map(SessionId::new),
         limit: limit(asked)?,
     })
@@ -72,13 +78,13 @@ fn one_of(state: &str) -> Result<SessionState, Problem> {
     })
 }
 
-fn yes_or_no(open: &str) -> Result<bool, Problem> {
-    match open {
+fn yes_or_no(name: &str, word: &str) -> Result<bool, Problem> {
+    match word {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(Problem::new(
             Slug::InvalidRequest,
-            "the parameter `open` is neither `true` nor `false`",
+            format!("the parameter `{name}` is neither `true` nor `false`"),
         )),
     }
 }

@@ -52,6 +52,7 @@ pub(super) async fn open(visit: &Visit<'_>, body: &Bytes) -> Result<Response<Bod
     let longest = visit.ask.config.main.server.limits.request_timeout;
     let longest = longest.saturating_sub(ANSWERING).max(longest / 2);
     let request = OpenRequest {
+        only: None,
         who: visit.identity.who.clone(),
         desk: DeskId::new(said.desk),
         group: said.group,

@@ -101,6 +101,7 @@ fn entry(session: &str, provider: &str) -> OutboxEntry {
         call: VendorCall::new("c", HttpRequest::get("https://vendor.example/")),
         created_at: Timestamp::from_unix_ms(0),
         deadline_at: Timestamp::from_unix_ms(0),
+        gives_way: false,
         media: Vec::new(),
         trace: None,
     }
@@ -112,6 +113,7 @@ fn record(provider: &str) -> Record {
         group: None,
     }];
     Record::open(Opening {
+        synthetic: false,
         id: "s".into(),
         app: "app".into(),
         desk: "desk".into(),

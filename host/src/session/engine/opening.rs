@@ -7,7 +7,7 @@ use kefu_core::{
     config::{Desk, Migration},
     log::SessionCard,
     problem::{Problem, Slug},
-    routing::{self, Availability, RouteRequest},
+    routing::{self, RouteRequest},
     session::{Fallback, Opening, Record, session_id},
     turn::Input,
 };
@@ -57,6 +57,7 @@ impl Engine {
                 visitor: request.visitor.clone(),
                 client: request.client.clone(),
                 order,
+                synthetic: request.only.is_some(),
                 now,
             })
             .ok_or_else(nobody)?;
@@ -134,6 +135,13 @@ impl Engine {
 
     /// Whom to ask for a new session, in order.
     async fn choose(&self, request: &OpenRequest) -> Result<Vec<Offer>, Problem> {
+        if let Some(provider) = &request.only {
+            let choice = self.exactly(request, provider)?;
+            return Ok(vec![Offer {
+                choice,
+                shadow: None,
+            }]);
+        }
         let order = self.available(request)?;
         let keyed_by_visitor =
             |offer: &Offer| self.keyed_by(&offer.choice.provider) == Some(KeyedBy::Visitor);
@@ -182,10 +190,11 @@ impl Engine {
             at: clock::now(),
         };
         let decision = self.0.router.choose(desk, &question)?;
-        let order: Vec<_> = decision
-            .order
+        let order: Vec<_> = self
+            .0
+            .router
+            .askable(decision.order)
             .into_iter()
-            .filter(|choice| self.0.router.availability(&choice.provider) == Availability::Ready)
             .map(|choice| Offer {
                 shadow: shadow(desk, &choice, request.group.as_deref()),
                 choice: Fallback {
@@ -194,11 +203,11 @@ impl Engine {
                 },
             })
             .collect();
-        if order.is_empty() {
-            Err(nobody())
-        } else {
-            Ok(order)
+        match order.first() {
+            Some(first) => self.0.router.taken(&first.choice.provider),
+            None => return Err(nobody()),
         }
+        Ok(order)
     }
 
     /// The vendor's name of a desk's group, by the route of this provider or the

@@ -213,6 +213,7 @@ impl Metrics {
         all.plugins.faults.forget(provider);
         all.plugins.child_restarts.forget(provider);
         all.attempts.forget(provider);
+        all.vendors.forget(provider);
         all.callbacks.forget(provider);
         all.adapter_calls.forget(provider);
         all.dead_letters.forget(provider);

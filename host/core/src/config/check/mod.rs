@@ -11,6 +11,7 @@ mod calendars;
 mod desks;
 mod emoji;
 mod gateway;
+mod health;
 mod media;
 mod migrations;
 mod provider;

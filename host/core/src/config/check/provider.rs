@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kefu_plugin_api::ids::ProviderId;
 use serde_json::Value;
 
-use super::{Checker, emoji};
+use super::{Checker, emoji, health};
 use crate::{
     config::{
         AllowedHost, Isolation, Lookup, OnUnknown, Provider, ProviderLimits, Settings,
@@ -50,6 +50,8 @@ pub(super) fn check(checker: &mut Checker, raw: raw::Provider, lookup: &dyn Look
         emoji: raw.emoji.and_then(|file| emoji::look_up(checker, file, lookup)),
         visitor_fields: visitor_fields(checker, raw.visitor_fields),
         media: super::media::inbound(checker, raw.media),
+        health: health::rules(checker, raw.health),
+        canary: raw.canary.map(|canary| health::canary(checker, canary)),
         max_idle: checker.duration("max_idle", raw.max_idle, "7d", "1m", "365d"),
         drain: checker.duration("drain", raw.drain, "24h", "0s", "365d"),
         max_copies: checker.number("max_copies", raw.max_copies, 200, 1..=10_000),

@@ -9,7 +9,7 @@ async fn what_is_wanted_of_sessions_is_passed_on() {
     let heard = Arc::clone(&state.heard);
     let (admin, _trigger) = admin(state);
     let path = "/admin/v1/sessions?desk=support&provider=zhichi&state=human&visitor=%E7%8E%8B\
-        &open=true&before=s3&limit=7";
+        &open=true&synthetic=true&before=s3&limit=7";
     let (status, body) = ask(&admin, path).await;
     assert_eq!((status, body), (200, json!({"sessions": [], "next": "s9"})));
     assert_eq!(ask(&admin, "/admin/v1/sessions").await.0, 200);
@@ -19,6 +19,7 @@ async fn what_is_wanted_of_sessions_is_passed_on() {
         state: Some(SessionState::Human),
         visitor: Some("王".into()),
         open: Some(true),
+        synthetic: true,
         before: Some("s3".into()),
         limit: 7,
     };
@@ -38,6 +39,7 @@ async fn what_cannot_be_meant_is_refused_by_its_name() {
         ("state=Human", "`state`"),
         ("open=1", "`open`"),
         ("open=", "`open`"),
+        ("synthetic=yes", "`synthetic`"),
         ("desk=", "`desk`"),
         ("provider=", "`provider`"),
         ("visitor=", "`visitor`"),

@@ -82,6 +82,7 @@ fn wanted(asked: &Form) -> Result<Wanted, Problem> {
         provider: given("provider").map(Into::into),
         state,
         visitor: given("visitor").map(str::to_owned),
+        synthetic: false,
         open: (given("state") == Some("open")).then_some(true),
         before: given("before").map(SessionId::new),
         limit: MOST,

@@ -15,10 +15,12 @@ mod verdict;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use kefu_test_support::chat::{Chat, entries};
 use kefu_test_support::config::Config;
 use kefu_test_support::simulators::Vendor;
 use kefu_test_support::stage::Stage;
+use kefu_test_support::visitor::Visitor;
 use kefu_test_support::wait;
 use serde_json::json;
 use tokio::sync::watch;
@@ -83,6 +85,43 @@ impl Crowd {
         Ok(Self { members })
     }
 
+    /// Opens a session for each of these visitors at a desk, at whichever of
+    /// both vendors it leads to; they stay with the robot. They are counted from
+    /// `first` on, and no two of a crowd may have one number.
+    pub(crate) async fn gather_at(
+        desk: &str,
+        visitors: Vec<Visitor>,
+        first: usize,
+        random: &mut Random,
+    ) -> Result<Self> {
+        let opening = visitors.into_iter().map(async |visitor| {
+            let body = json!({ "desk": desk, "visitor": { "name": visitor.id() } });
+            let session = visitor.open_and_wait(&body).await?;
+            anyhow::Ok((visitor, session))
+        });
+        let mut members = Vec::new();
+        for (index, (visitor, session)) in try_join_all(opening).await?.into_iter().enumerate() {
+            let vendor = VENDORS.into_iter();
+            let mut vendor = vendor.filter(|vendor| session["provider"] == vendor.name());
+            members.push(Member {
+                number: first + index,
+                vendor: vendor.next().context("the session is at neither vendor")?,
+                with_agent: false,
+                visitor,
+                session: session["id"].as_str().unwrap_or_default().to_owned(),
+                random: random.fork(),
+            });
+        }
+        Ok(Self { members })
+    }
+
+    /// Who has which session, and where.
+    pub(crate) fn sessions(&self) -> Vec<(Visitor, String, Vendor)> {
+        let all = self.members.iter();
+        all.map(|it| (it.visitor.clone(), it.session.clone(), it.vendor))
+            .collect()
+    }
+
     /// Lets everybody chat until [`Chatting::finish`].
     pub(crate) fn chat(self, rules: Rules) -> Chatting {
         let (stop, stopped) = watch::channel(false);
@@ -106,6 +145,13 @@ pub(crate) struct Chatting {
 }
 
 impl Chatting {
+    /// Others join in.
+    pub(crate) fn join(&mut self, crowd: Crowd, rules: Rules) {
+        for member in crowd.members {
+            self.tasks.spawn(member.chat(rules, self.stop.subscribe()));
+        }
+    }
+
     /// Lets everybody end the sentence, waits until nothing is under way any
     /// more, and judges. The figures are those of a run without a violation.
     pub(crate) async fn finish(mut self, stage: &Stage, patience: Duration) -> Result<Figures> {

@@ -26,6 +26,7 @@ mod media_inbound;
 mod media_store;
 mod media_voice;
 mod message_flow;
+mod migration;
 mod openapi;
 mod outage;
 mod plugin_faults;

@@ -98,6 +98,29 @@ pub struct Decision {
     pub steps: Vec<Step>,
 }
 
+impl Decision {
+    /// The provider that a migration gives this visitor to and that is passed
+    /// over because it is out of order; not because somebody holds it back.
+    pub fn not_moved_to(&self) -> Option<&ProviderId> {
+        let first = self.order.first().filter(|it| it.migration.is_some())?;
+        let is_its = |step: &&Step| match step {
+            Step::PassedOver {
+                provider,
+                availability,
+                ..
+            } => {
+                let held_back = matches!(
+                    availability,
+                    Availability::Waiting | Availability::Paused | Availability::Draining
+                );
+                *provider == first.provider && !held_back
+            }
+            _ => false,
+        };
+        self.steps.iter().find(is_its).map(|_| &first.provider)
+    }
+}
+
 /// A provider, by way of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Choice {

@@ -204,6 +204,38 @@ fn when_the_new_vendor_is_down_the_old_one_and_then_the_rest_follow() {
 }
 
 #[test]
+fn a_visitor_is_not_moved_to_a_vendor_that_is_out_of_order_and_that_is_told() {
+    let desk = desk(&[None]);
+    let splits = [split("p0", "new", 5_000, &[])];
+    let decide = |visitor: &str, new: Availability| {
+        choose_among(&desk, &splits, &request(visitor), &|id| match id.as_str() {
+            "new" => new,
+            _ => Availability::Ready,
+        })
+    };
+    let of = |range: std::ops::Range<u32>| {
+        let mut all = visitors(SEEDS[0]);
+        all.find(|it| range.contains(&place(it)))
+            .expect("half of them")
+    };
+    let (moved, stays) = (of(0..5_000), of(5_000..10_000));
+    for (new, told) in [
+        (Availability::Failing, true),
+        (Availability::Quarantined, true),
+        (Availability::Paused, false),
+        (Availability::Waiting, false),
+        (Availability::Ready, false),
+    ] {
+        assert_eq!(
+            decide(&moved, new).not_moved_to().is_some(),
+            told,
+            "{new:?}"
+        );
+        assert_eq!(decide(&stays, new).not_moved_to(), None, "{new:?}");
+    }
+}
+
+#[test]
 fn a_new_vendor_that_has_a_route_already_is_tried_once() {
     let desk = desk(&[Some(50), None]);
     let splits = [split("p1", "p0", 10_000, &[])];

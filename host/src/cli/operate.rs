@@ -1,6 +1,6 @@
 //! Commands on a running gateway: `providers`, `reloads`, `reload`,
 //! `rollback`, `pause`, `resume`, `pushes`, `dead-letters`, `weights`,
-//! `route explain`, `sessions`, `trail`, `shadow`.
+//! `route explain`, `sessions`, `trail`, `shadow`, `migrate`.
 //!
 //! Owns their arguments and what is printed. Deliberately decides nothing: each
 //! is one request to the admin API, and its answer is the result. Invariant:
@@ -9,6 +9,7 @@
 mod client;
 mod explain;
 mod figures;
+mod migrate;
 mod print;
 mod sessions;
 mod shadow;
@@ -114,6 +115,11 @@ pub(super) enum Command {
         gateway: Gateway,
         #[command(flatten)]
         question: shadow::Question,
+    },
+    /// Move a desk's visitors to another provider, a few first.
+    Migrate {
+        #[command(subcommand)]
+        asked: Box<migrate::Asked>,
     },
     /// Ask a running gateway about its routes.
     #[command(subcommand)]
@@ -225,6 +231,12 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Shadow { gateway, question } => {
             let answer = gateway.client()?.get("/admin/v1/shadows")?;
             gateway.show(&answer, |out, answer| question.print(out, answer))
+        }
+        Command::Migrate { asked } => {
+            let gateway = asked.gateway();
+            let (answer, print) = asked.ask(&gateway.client()?)?;
+            let words = asked.language();
+            gateway.show(&answer, |out, answer| print(out, answer, words))
         }
         Command::Route(Route::Explain { gateway, question }) => {
             let answer = gateway.client()?.post(&question.path(), &question.body())?;

@@ -2,6 +2,7 @@
 
 use kefu_core::{
     config::format_duration,
+    difference::Comparison,
     problem::Problem,
     routing::{BUCKETS, share_of},
 };
@@ -30,8 +31,16 @@ pub struct MigrationPlan {
     /// Sessions that either vendor was asked to take at the desk in the last 24
     /// hours.
     pub openings_last_day: u64,
+    /// Whether the new vendor takes sessions now.
+    pub new_takes_sessions: bool,
     /// The stages in order.
     pub stages: Vec<PlannedStage>,
+    /// What visitors lose and gain, by version of the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Comparison>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences_unknown: Option<String>,
 }
 
 /// One stage, and whom it would take.
@@ -58,7 +67,8 @@ pub struct PlannedStage {
 }
 
 impl Migrations {
-    /// What a migration of the configuration would do.
+    /// What a migration of the configuration would do. Whoever knows adapters adds
+    /// what the new one can and cannot do.
     ///
     /// # Errors
     /// `not-found`.
@@ -96,7 +106,10 @@ impl Migrations {
             name: name.to_owned(),
             share_of_old: share.map(percent),
             openings_last_day,
+            new_takes_sessions: false,
             stages: stages.collect(),
+            differences: None,
+            differences_unknown: None,
             desk: migration.desk.clone(),
             from: migration.from.clone(),
             to: migration.to.clone(),

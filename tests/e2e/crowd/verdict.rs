@@ -35,6 +35,14 @@ pub(crate) struct Figures {
     pub(super) drained: Duration,
 }
 
+impl Figures {
+    /// Messages that were taken in a second, on the average.
+    pub(crate) fn rate(&self) -> f64 {
+        let taken = u32::try_from(self.taken).unwrap_or(u32::MAX);
+        f64::from(taken) / self.chatted.as_secs_f64()
+    }
+}
+
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(

@@ -5,7 +5,7 @@ use kefu_plugin_api::ids::{DeskId, ProviderId};
 
 use super::Overview;
 use crate::{
-    edge::Migrating,
+    edge::{Migrating, Operations},
     migration::{MigrationPlan, MigrationReport, MigrationStatus},
 };
 
@@ -19,7 +19,20 @@ impl Migrating for Overview {
     }
 
     fn plan_migration(&self, name: &str) -> Result<MigrationPlan, Problem> {
-        self.migrations.plan(name)
+        let mut plan = self.migrations.plan(name)?;
+        plan.new_takes_sessions = self.takes_sessions(&plan.to);
+        let config = self.config.load();
+        if let Some(desk) = config.desk(plan.desk.as_str()) {
+            let (from, to) = (&plan.from, &plan.to);
+            match self
+                .figures
+                .differences(&self.registry, &config, desk, from, to)
+            {
+                Ok(differences) => plan.differences = Some(differences),
+                Err(unknown) => plan.differences_unknown = Some(unknown.detail),
+            }
+        }
+        Ok(plan)
     }
 
     fn report_migration(&self, name: &str) -> Result<MigrationReport, Problem> {

@@ -135,6 +135,12 @@ pub(super) fn trail(session: &str, after: u64) -> String {
     format!("/admin/v1/sessions/{session}/trail?limit=1000&after={after}")
 }
 
+/// The path of what is asked about a migration, or of a command on it.
+pub(super) fn migration(name: &str, part: &str) -> String {
+    let name = utf8_percent_encode(name, SEGMENT);
+    format!("/admin/v1/migrations/{name}{part}")
+}
+
 /// The path of what is asked about a desk.
 pub(super) fn desk(id: &str, question: &str) -> String {
     let id = utf8_percent_encode(id, SEGMENT);

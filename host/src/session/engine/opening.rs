@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kefu_core::{
     command::Command,
     config::{Desk, Migration},
+    figures::{Observation, Seen},
     log::SessionCard,
     problem::{Problem, Slug},
     routing::{self, RouteRequest},
@@ -190,6 +191,17 @@ impl Engine {
             at: clock::now(),
         };
         let decision = self.0.router.choose(desk, &question)?;
+        if let Some(provider) = decision.not_moved_to() {
+            // Guards would otherwise see nothing of a vendor that nobody asks
+            // any more.
+            let seen = Observation {
+                provider: provider.clone(),
+                seen: Seen::NotTaken,
+            };
+            let nobodys = SessionId::default();
+            let figures = &self.0.figures;
+            figures.count(&desk.id, &nobodys, &[seen], clock::now());
+        }
         let order: Vec<_> = self
             .0
             .router

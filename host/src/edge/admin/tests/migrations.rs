@@ -33,7 +33,10 @@ impl Migrating for State {
             to: it.to,
             share_of_old: Some(90.0),
             openings_last_day: 1_000,
+            new_takes_sessions: true,
             stages: vec![],
+            differences: None,
+            differences_unknown: None,
         })
     }
 

@@ -278,6 +278,7 @@ words! {
     step_passed: "跳过，当前状态：{}", "Passed over: {}";
     step_chosen: "选中", "Chosen";
     step_nobody: "没有可用的平台", "Nobody is left";
+    step_last_resort: "没有平台就绪，仍询问此平台", "Nobody is ready; this one is asked all the same";
 
     // Reloads.
     reloads_lead: "配置和插件的每次变更：为什么发生、结果如何、改了什么。", "Every change of files and plug-ins: why it was made, what came of it, what changed.";

@@ -152,6 +152,7 @@ fn step(w: &Words, step: &Value) -> Markup {
         "rest" => w.step_rest.to_owned(),
         "passed_over" => fill(w.step_passed, &[text("availability")]),
         "chosen" => w.step_chosen.to_owned(),
+        "last_resort" => w.step_last_resort.to_owned(),
         "nobody" => w.step_nobody.to_owned(),
         // A step of a part that came later: its own words.
         other => other.to_owned(),

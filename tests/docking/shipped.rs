@@ -42,6 +42,7 @@ fn shown(file: &str, table: &str) -> String {
 
 fn is_setting(line: &str, table: &str) -> bool {
     line.starts_with(table)
+        || line == "[canary]"
         || line.split_once(" = ").is_some_and(|(key, _)| {
             !key.is_empty() && !["emoji", "sha256"].contains(&key) && !key.contains(' ')
         })

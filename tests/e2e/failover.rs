@@ -14,6 +14,8 @@ use kefu_test_support::wait;
 use kefu_test_support::wire::Wire;
 use serde_json::{Value, json};
 
+use crate::crowd::say;
+
 /// 佳信 behind a wire that can be cut, and 智齿, who is next at the desk.
 struct Pair {
     simulators: Simulators,
@@ -97,7 +99,9 @@ async fn new_sessions_leave_a_dead_vendor_within_five_seconds_and_return_with_it
     ensure!(first["provider"] == "zhichi", "{first}");
     ensure!(took < Duration::from_secs(5), "the first one took {took:?}");
     let found = pair.stands("failing", Duration::from_secs(5)).await?;
-    eprintln!("first session elsewhere after {took:?}, outage known {found:?} later");
+    say(&format!(
+        "first session elsewhere after {took:?}, outage known {found:?} later"
+    ));
     let decision = pair.explain().await?;
     ensure!(decision["chosen"]["provider"] == "zhichi", "{decision}");
     let passed_over = json!({
@@ -131,7 +135,7 @@ async fn new_sessions_leave_a_dead_vendor_within_five_seconds_and_return_with_it
     before.say("said into the dark").await?;
     pair.wire.mend()?;
     let back = pair.stands("working", Duration::from_secs(10)).await?;
-    eprintln!("back {back:?} after the vendor");
+    say(&format!("back {back:?} after the vendor"));
     let (third, _) = pair.open("third").await?;
     ensure!(third["provider"] == "jiaxin", "{third}");
     before
@@ -199,7 +203,7 @@ async fn a_mute_vendor_is_found_by_its_canary_and_so_is_its_return() -> Result<(
     pair.simulators.fault(Vendor::Jiaxin, &lose).await?;
     // The settings promise 7 s.
     let found = pair.stands("mute", Duration::from_secs(12)).await?;
-    eprintln!("found mute after {found:?}");
+    say(&format!("found mute after {found:?}"));
     let (opened, _) = pair.open("meanwhile").await?;
     ensure!(opened["provider"] == "zhichi", "{opened}");
     pair.simulators.clear_faults(Vendor::Jiaxin).await?;

@@ -10,7 +10,7 @@ use kefu_plugin_api::ids::{DeskId, ProviderId};
 use serde::Serialize;
 
 use super::{Migrations, no_migration, status::percent};
-use crate::clock;
+use crate::{clock, shadow::ShadowReport};
 
 /// The stages of a migration and what each would mean, as `GET
 /// /admin/v1/migrations/{name}/plan` shows it.
@@ -41,6 +41,10 @@ pub struct MigrationPlan {
     /// Why that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences_unknown: Option<String>,
+    /// What the new vendor's adapter would have made of the old one's sessions,
+    /// where a route has it as `shadow`; without the findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowReport>,
 }
 
 /// One stage, and whom it would take.
@@ -110,6 +114,7 @@ impl Migrations {
             stages: stages.collect(),
             differences: None,
             differences_unknown: None,
+            shadow: None,
             desk: migration.desk.clone(),
             from: migration.from.clone(),
             to: migration.to.clone(),

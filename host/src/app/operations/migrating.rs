@@ -7,6 +7,7 @@ use super::Overview;
 use crate::{
     edge::{Migrating, Operations},
     migration::{MigrationPlan, MigrationReport, MigrationStatus},
+    shadow::Watched,
 };
 
 impl Migrating for Overview {
@@ -32,6 +33,11 @@ impl Migrating for Overview {
                 Err(unknown) => plan.differences_unknown = Some(unknown.detail),
             }
         }
+        plan.shadow = self.shadows.summary(&Watched {
+            desk: plan.desk.clone(),
+            provider: plan.from.clone(),
+            shadow: plan.to.clone(),
+        });
         Ok(plan)
     }
 

@@ -77,7 +77,13 @@ pub(super) fn notice(notice: &Notice) -> Markup {
 
 /// The state of a provider.
 pub(super) fn provider_state(w: &Words, state: &str) -> Markup {
-    let (tone, word) = match state {
+    let (tone, word) = standing(w, state);
+    badge(tone, word)
+}
+
+/// The word for a provider's state; one that is not known stands for itself.
+pub(super) fn standing<'a>(w: &Words, state: &'a str) -> (Tone, &'a str) {
+    match state {
         "active" => (Tone::Good, w.state_active),
         "waiting" => (Tone::Doubtful, w.state_waiting),
         "paused" => (Tone::Doubtful, w.state_paused),
@@ -88,8 +94,7 @@ pub(super) fn provider_state(w: &Words, state: &str) -> Markup {
         "mute" => (Tone::Bad, w.state_mute),
         "dead" | "failing" => (Tone::Bad, w.state_dead),
         other => (Tone::Quiet, other),
-    };
-    badge(tone, word)
+    }
 }
 
 /// The state of a breaker.

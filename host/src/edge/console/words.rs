@@ -278,6 +278,8 @@ words! {
     step_passed: "跳过，当前状态：{}", "Passed over: {}";
     step_chosen: "选中", "Chosen";
     step_nobody: "没有可用的平台", "Nobody is left";
+    step_split: "迁移 {} 第 {} 阶段：转到 {}", "Migration {}, stage {}: goes to {}";
+    step_split_stays: "迁移 {} 第 {} 阶段：留在原平台", "Migration {}, stage {}: stays";
     step_last_resort: "没有平台就绪，仍询问此平台", "Nobody is ready; this one is asked all the same";
 
     // Reloads.

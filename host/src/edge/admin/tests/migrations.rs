@@ -37,6 +37,7 @@ impl Migrating for State {
             stages: vec![],
             differences: None,
             differences_unknown: None,
+            shadow: None,
         })
     }
 

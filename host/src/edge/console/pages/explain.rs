@@ -150,7 +150,14 @@ fn step(w: &Words, step: &Value) -> Markup {
         "not_for" => fill(w.step_not_for, &[text("condition"), text("reason")]),
         "share" => fill(w.step_share, &[&number("from"), &number("to")]),
         "rest" => w.step_rest.to_owned(),
-        "passed_over" => fill(w.step_passed, &[text("availability")]),
+        "split" if step["by"].is_null() => {
+            fill(w.step_split_stays, &[text("migration"), &number("stage")])
+        }
+        "split" => {
+            let to = [text("migration"), &number("stage"), text("new_provider")];
+            fill(w.step_split, &to)
+        }
+        "passed_over" => fill(w.step_passed, &[parts::standing(w, text("availability")).1]),
         "chosen" => w.step_chosen.to_owned(),
         "last_resort" => w.step_last_resort.to_owned(),
         "nobody" => w.step_nobody.to_owned(),

@@ -18,6 +18,7 @@ use crate::{
             layout::View,
         },
     },
+    figures::ANSWER_WITHIN,
     migration::MigrationStatus,
 };
 
@@ -39,7 +40,10 @@ pub(super) fn charts(
         from,
         to,
         step: Some(step),
-        answer_within: ANSWER_WITHIN,
+        answer_within: view
+            .config
+            .migration(&status.name)
+            .map_or(ANSWER_WITHIN, |it| it.guards.answer_within),
     });
     let report = match read {
         Ok(report) => report,
@@ -175,7 +179,6 @@ const STEPS: [u64; 8] = [10, 30, 60, 300, 900, 3_600, 6 * 3_600, 24 * 3_600];
 const MOST_STEPS: u64 = 90;
 const SHORTEST_MS: i64 = 10 * 60 * 1_000;
 const LONGEST_MS: i64 = 30 * 24 * 3_600 * 1_000;
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

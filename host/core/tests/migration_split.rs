@@ -386,6 +386,7 @@ fn desk(weights: &[Option<u32>]) -> Desk {
         group: None,
         groups: BTreeMap::new(),
         shadow: None,
+        handover: None,
     };
     Desk {
         id: "support".into(),
@@ -393,6 +394,7 @@ fn desk(weights: &[Option<u32>]) -> Desk {
         title: "support".into(),
         groups: vec![],
         routes: weights.iter().enumerate().map(route).collect(),
+        reopen_waiting: false,
     }
 }
 

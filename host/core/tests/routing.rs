@@ -342,6 +342,7 @@ fn weighted(weights: &[Option<u32>]) -> Desk {
         group: None,
         groups: BTreeMap::new(),
         shadow: None,
+        handover: None,
     };
     desk_with(weights.iter().enumerate().map(route).collect())
 }
@@ -353,6 +354,7 @@ fn desk_with(routes: Vec<Route>) -> Desk {
         title: "support".into(),
         groups: vec![],
         routes,
+        reopen_waiting: false,
     }
 }
 
@@ -465,6 +467,7 @@ fn route(row: &RouteRow) -> Route {
         group: None,
         groups: BTreeMap::new(),
         shadow: None,
+        handover: None,
     }
 }
 

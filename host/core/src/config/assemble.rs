@@ -135,27 +135,30 @@ fn lost_canaries(
     providers.filter_map(warning).collect()
 }
 
-/// A warning for every route and every migration whose provider is not there.
+/// A warning for every route and every migration whose provider, or the one
+/// that takes over, is not there.
 fn waiting_routes(
     main: &CheckedFile<Main>,
     providers: &BTreeMap<ProviderId, Provider>,
 ) -> Vec<ConfigError> {
     let mut problems = Vec::new();
+    let mut look = |key: String, provider: &ProviderId| {
+        if providers.contains_key(provider) {
+            return;
+        }
+        let problem = "is waiting: no valid file in providers/ describes this provider".to_owned();
+        let right = suggest(provider.as_str(), providers.keys().map(ProviderId::as_str));
+        problems.push(main.problem(Severity::Warning, &key, problem, right));
+    };
     for (id, desk) in &main.settings.desks {
         for (index, route) in desk.routes.iter().enumerate() {
-            let named = [
-                ("provider", Some(&route.provider)),
-                ("shadow", route.shadow.as_ref()),
-            ];
-            for (key, provider) in named {
-                let Some(provider) = provider.filter(|it| !providers.contains_key(*it)) else {
-                    continue;
-                };
-                let key = format!("desks.{id}.routes[{index}].{key}");
-                let problem =
-                    "is waiting: no valid file in providers/ describes this provider".to_owned();
-                let right = suggest(provider.as_str(), providers.keys().map(ProviderId::as_str));
-                problems.push(main.problem(Severity::Warning, &key, problem, right));
+            let key = format!("desks.{id}.routes[{index}]");
+            look(format!("{key}.provider"), &route.provider);
+            if let Some(shadow) = &route.shadow {
+                look(format!("{key}.shadow"), shadow);
+            }
+            if let Some(handover) = &route.handover {
+                look(format!("{key}.handover.to"), &handover.to);
             }
         }
     }

@@ -104,6 +104,9 @@ pub struct Desk {
     pub groups: Vec<Group>,
     /// Who serves it, in order; never empty.
     pub routes: Vec<Route>,
+    /// Whether a session that waits and has reached nobody is opened at the
+    /// next provider when its own cannot serve.
+    pub reopen_waiting: bool,
 }
 
 /// A group of a desk, stable while vendors change behind it.
@@ -131,6 +134,19 @@ pub struct Route {
     /// Whose adapter also sees the sessions that open by this route, with
     /// nothing sent, kept or shown.
     pub shadow: Option<ProviderId>,
+    /// Whose humans take over from the robot of this provider; absent: its own.
+    pub handover: Option<Handover>,
+}
+
+/// `handover` of a route: the robot of one provider, the humans of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Who takes over; another than the route's own provider.
+    pub to: ProviderId,
+    /// The vendor's group there for visitors who ask for none.
+    pub group: Option<String>,
+    /// The desk's group ids in that vendor's words.
+    pub groups: BTreeMap<String, String>,
 }
 
 /// Conditions of a route; all that are given must hold.

@@ -205,6 +205,7 @@ fn desk(old: &Desk, new: &Desk) -> BTreeSet<&'static str> {
         title => "title",
         groups => "groups",
         routes => "routes",
+        reopen_waiting => "reopen_waiting",
     })
     .collect()
 }

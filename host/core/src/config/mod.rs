@@ -50,7 +50,7 @@ use crate::routing::Calendar;
 pub use address::{AddressRange, AllowedHost};
 pub use assemble::{CheckedFile, assemble};
 pub use check::{check_emoji, check_main, check_provider};
-pub use desk::{App, AppRouting, Desk, Group, Origins, PushFormat, Route, Weight, When};
+pub use desk::{App, AppRouting, Desk, Group, Handover, Origins, PushFormat, Route, Weight, When};
 pub use diff::{Changes, Difference, diff};
 pub use error::{ConfigError, ConfigErrors, Severity};
 pub use health::{CONNECT_AGAIN, CONNECT_WITHIN, Canary, Expect, HealthRules};

@@ -173,6 +173,7 @@ pub(super) struct Desk {
     pub(super) title: Option<String>,
     pub(super) groups: Vec<Group>,
     pub(super) routes: Vec<Route>,
+    pub(super) reopen_waiting: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,6 +192,15 @@ pub(super) struct Route {
     pub(super) group: Option<String>,
     pub(super) groups: BTreeMap<String, String>,
     pub(super) shadow: Option<String>,
+    pub(super) handover: Option<Handover>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Handover {
+    pub(super) to: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) groups: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kefu_plugin_api::ids::{AppId, DeskId, ProviderId};
 
 use super::{Checker, calendars::Calendars, when};
-use crate::config::{App, Desk, Group, Route, Weight, locate::child, raw};
+use crate::config::{App, Desk, Group, Handover, Route, Weight, locate::child, raw};
 
 pub(super) fn check(
     checker: &mut Checker,
@@ -64,6 +64,7 @@ fn desk(
         title,
         groups,
         routes,
+        reopen_waiting: raw.reopen_waiting.unwrap_or(false),
     }
 }
 
@@ -101,6 +102,9 @@ fn route(
     let shadow = raw
         .shadow
         .map(|name| shadow(checker, &format!("{key}.shadow"), name, &provider));
+    let handover = raw
+        .handover
+        .map(|raw| handover(checker, &format!("{key}.handover"), raw, &provider, groups));
     Route {
         provider: ProviderId::new(provider),
         when: when::check(checker, &format!("{key}.when"), raw.when, groups, calendars),
@@ -110,6 +114,31 @@ fn route(
         group: raw.group,
         groups: raw.groups,
         shadow,
+        handover,
+    }
+}
+
+fn handover(
+    checker: &mut Checker,
+    key: &str,
+    raw: raw::Handover,
+    provider: &str,
+    groups: &[Group],
+) -> Handover {
+    let to_key = format!("{key}.to");
+    let to = checker.required(&to_key, raw.to, "name the provider whose humans take over");
+    if !to.is_empty() && to == provider {
+        checker.error(
+            &to_key,
+            "is the route's own provider",
+            "name another one, or leave `handover` out: a provider's own humans need none",
+        );
+    }
+    known_groups(checker, &format!("{key}.groups"), &raw.groups, groups);
+    Handover {
+        to: ProviderId::new(to),
+        group: raw.group,
+        groups: raw.groups,
     }
 }
 

@@ -90,6 +90,7 @@ fn note_mismatch(checker: &mut Checker, key: &str, message: &str) {
         Some(raw::A_LIMIT) => raw::A_LIMIT,
         Some("i64") => "a whole number",
         Some("f64") => "a number",
+        Some("a boolean") => "true or false",
         Some("a sequence") => "a list",
         Some("a table" | "a map") => "a table",
         Some("a text or a list of texts") => "a text in quotes or a list of them",

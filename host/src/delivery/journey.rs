@@ -62,6 +62,9 @@ struct Journey<'a> {
     tokens: BTreeMap<String, Token>,
 }
 
+/// What an attempt came to.
+type Attempted = Result<HttpResponse, Failure>;
+
 /// What follows the end of a call.
 enum Next {
     Over,
@@ -74,7 +77,12 @@ impl Journey<'_> {
             return self.give_up_unknown().await;
         }
         loop {
-            let result = self.try_once().await?;
+            let Some(result) = self.try_once().await? else {
+                return Ok(());
+            };
+            if self.is_withdrawn() {
+                return Ok(());
+            }
             let reason = match &result {
                 Ok(response) => format!("the vendor answered {}", response.status),
                 Err(failure) => failure.reason().to_owned(),
@@ -116,14 +124,21 @@ impl Journey<'_> {
         Ok(())
     }
 
-    async fn try_once(&mut self) -> Result<Result<HttpResponse, Failure>, Stopping> {
+    /// Whether nobody wants the call any more: its entry is gone, and so is
+    /// whoever would be told of its end.
+    fn is_withdrawn(&self) -> bool {
+        self.shared.lanes.is_withdrawn(&self.entry)
+    }
+
+    /// `None` for a call that was taken back before it could be tried.
+    async fn try_once(&mut self) -> Result<Option<Attempted>, Stopping> {
         let (account, pass) = loop {
             let account = match self.account().await? {
                 Ok(account) => account,
                 Err(reason) => {
                     self.attempts = self.attempts.saturating_add(1);
                     self.absent = true;
-                    return Ok(Err(Failure::NotYet(reason)));
+                    return Ok(Some(Err(Failure::NotYet(reason))));
                 }
             };
             let patience = until(self.entry.deadline_at);
@@ -138,11 +153,14 @@ impl Journey<'_> {
                 break (account, pass);
             }
         };
+        if self.is_withdrawn() {
+            return Ok(None);
+        }
         self.attempts = self.attempts.saturating_add(1);
         self.absent = false;
         let mut pass = match pass {
             Ok(pass) => pass,
-            Err(reason) => return Ok(Err(Failure::Unreachable(reason))),
+            Err(reason) => return Ok(Some(Err(Failure::Unreachable(reason)))),
         };
         self.tokens.clear();
         let span = self.span();
@@ -164,7 +182,7 @@ impl Journey<'_> {
             Err(Failure::Impossible(_) | Failure::NotYet(_)) => {}
         }
         self.report(&span, &result, begun.elapsed());
-        Ok(result)
+        Ok(Some(result))
     }
 
     /// Resolves when another provider had better be asked: the call is part of

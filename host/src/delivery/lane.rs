@@ -1,13 +1,14 @@
-//! The calls of one session, one after the other.
+//! The calls of one session to one provider, one after the other.
 //!
 //! Owns what waits in memory and the task that works it off. Deliberately
 //! looks at no call: that is [`journey`](super::journey). Invariants: a session
-//! has at most one lane, a lane one call under way, and calls leave in the
-//! order of their numbers; a lane that has nothing to do costs nothing, because
-//! it does not exist.
+//! has at most one lane at a provider, a lane one call under way, and calls
+//! leave in the order of their numbers; after a move what is left for the
+//! provider before holds nobody up; a call that was taken back is not begun; a
+//! lane that has nothing to do costs nothing, because it does not exist.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -15,7 +16,7 @@ use std::{
 };
 
 use kefu_core::outbox::OutboxEntry;
-use kefu_plugin_api::ids::SessionId;
+use kefu_plugin_api::ids::{ProviderId, SessionId};
 use tokio::sync::Notify;
 
 use super::{Shared, Stopping, journey};
@@ -23,14 +24,25 @@ use super::{Shared, Stopping, journey};
 /// Every lane that has something to do.
 #[derive(Default)]
 pub(super) struct Lanes {
-    lanes: Mutex<HashMap<SessionId, Lane>>,
+    lanes: Mutex<HashMap<Key, Lane>>,
     entries: AtomicUsize,
+    /// Calls that were taken back and are still here; mostly none.
+    withdrawn: AtomicUsize,
     one_ended: Notify,
 }
+
+/// Whose calls, and to whom.
+type Key = (SessionId, ProviderId);
 
 struct Lane {
     under_way: u64,
     waiting: VecDeque<Queued>,
+    /// Numbers that were taken back while they were here.
+    withdrawn: BTreeSet<u64>,
+}
+
+fn key(entry: &OutboxEntry) -> Key {
+    (entry.session.clone(), entry.provider.clone())
 }
 
 /// A call that waits for those before it.
@@ -65,12 +77,14 @@ impl Lanes {
     fn add(&self, queued: Queued) -> Added {
         let mut lanes = self.lock();
         let number = queued.entry.number;
-        let Some(lane) = lanes.get_mut(&queued.entry.session) else {
+        let key = key(&queued.entry);
+        let Some(lane) = lanes.get_mut(&key) else {
             let lane = Lane {
                 under_way: number,
                 waiting: VecDeque::new(),
+                withdrawn: BTreeSet::new(),
             };
-            lanes.insert(queued.entry.session.clone(), lane);
+            lanes.insert(key, lane);
             self.entries.fetch_add(1, Ordering::Relaxed);
             return Added::Starts(queued);
         };
@@ -85,11 +99,41 @@ impl Lanes {
         Added::Waits
     }
 
+    /// Takes calls back: those that have not begun do not, and whoever travels
+    /// with one is told when it asks.
+    pub(super) fn withdraw(&self, session: &SessionId, provider: &ProviderId, numbers: &[u64]) {
+        let mut lanes = self.lock();
+        if let Some(lane) = lanes.get_mut(&(session.clone(), provider.clone())) {
+            let here = |number: &u64| {
+                lane.under_way == *number
+                    || lane.waiting.iter().any(|it| it.entry.number == *number)
+            };
+            let taken: Vec<_> = numbers.iter().copied().filter(here).collect();
+            let before = lane.withdrawn.len();
+            lane.withdrawn.extend(taken);
+            let more = lane.withdrawn.len() - before;
+            self.withdrawn.fetch_add(more, Ordering::Release);
+        }
+    }
+
+    /// Whether a call under way was taken back.
+    pub(super) fn is_withdrawn(&self, entry: &OutboxEntry) -> bool {
+        if self.withdrawn.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let lanes = self.lock();
+        let lane = lanes.get(&key(entry));
+        lane.is_some_and(|lane| lane.withdrawn.contains(&entry.number))
+    }
+
     /// The lane's next call; without one the lane is gone.
-    fn next(&self, session: &SessionId) -> Option<Queued> {
+    fn next(&self, session: &Key) -> Option<Queued> {
         let mut lanes = self.lock();
         self.entries.fetch_sub(1, Ordering::Relaxed);
         let lane = lanes.get_mut(session)?;
+        if lane.withdrawn.remove(&lane.under_way) {
+            self.withdrawn.fetch_sub(1, Ordering::Release);
+        }
         if let Some(queued) = lane.waiting.pop_front() {
             lane.under_way = queued.entry.number;
             return Some(queued);
@@ -100,12 +144,15 @@ impl Lanes {
         None
     }
 
-    fn abandon(&self, session: &SessionId) {
-        self.lock().remove(session);
+    fn abandon(&self, session: &Key) {
+        if let Some(lane) = self.lock().remove(session) {
+            let left = lane.withdrawn.len();
+            self.withdrawn.fetch_sub(left, Ordering::Release);
+        }
         self.one_ended.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Lane>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Lane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,7 +189,7 @@ pub(super) fn enqueue(shared: &Arc<Shared>, entry: OutboxEntry, attempted: bool)
 }
 
 async fn work_off(shared: Arc<Shared>, first: Queued) {
-    let session = first.entry.session.clone();
+    let session = key(&first.entry);
     let mut next = Some(first);
     while let Some(queued) = next {
         let gate = shared.gate(&queued.entry.provider);
@@ -187,11 +234,45 @@ mod tests {
             lanes.add(queued(number));
         }
         assert_eq!(lanes.depth(), 4);
-        let order: Vec<_> = std::iter::from_fn(|| lanes.next(&"s".into()))
+        let order: Vec<_> = std::iter::from_fn(|| lanes.next(&of("p")))
             .map(|queued| queued.entry.number)
             .collect();
         assert_eq!(order, [5, 7, 9]);
         assert_eq!(lanes.depth(), 0);
         assert!(matches!(lanes.add(queued(10)), Added::Starts(_)));
+    }
+
+    #[test]
+    fn what_is_left_for_one_provider_holds_up_no_other() {
+        let lanes = Lanes::default();
+        assert!(matches!(lanes.add(queued(1)), Added::Starts(_)));
+        assert!(matches!(lanes.add(queued(2)), Added::Waits));
+        let mut elsewhere = queued(3);
+        elsewhere.entry.provider = "q".into();
+        assert!(matches!(lanes.add(elsewhere), Added::Starts(_)));
+        assert!(lanes.next(&of("q")).is_none());
+        assert_eq!(lanes.depth(), 2);
+    }
+
+    #[test]
+    fn a_call_that_was_taken_back_is_known_until_its_turn_is_over() {
+        let lanes = Lanes::default();
+        let entries: Vec<_> = (1..=3).map(|number| queued(number).entry).collect();
+        for number in 1..=3 {
+            lanes.add(queued(number));
+        }
+        lanes.withdraw(&"s".into(), &"p".into(), &[1, 3, 9]);
+        lanes.withdraw(&"s".into(), &"q".into(), &[2]);
+        let withdrawn = |lanes: &Lanes| {
+            let all = entries.iter().map(|entry| lanes.is_withdrawn(entry));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(withdrawn(&lanes), [true, false, true]);
+        lanes.next(&of("p"));
+        assert_eq!(withdrawn(&lanes), [false, false, true]);
+    }
+
+    fn of(provider: &str) -> Key {
+        ("s".into(), provider.into())
     }
 }

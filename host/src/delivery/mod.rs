@@ -7,14 +7,14 @@
 //! adapter does, in the turn that [`Origin::settle`] runs) nor whether an
 //! attempt is repeated (`kefu_core::retry` does), and keeps nothing on disk: an
 //! entry that was under way when the gateway stopped comes back through
-//! [`Delivery::recover`]. Invariants: one request in flight per session, in
-//! the order of its numbers; a call that must not reach the vendor twice is
+//! [`Delivery::recover`]. Invariants: one request in flight per session and
+//! provider, in the order of its numbers; a call that must not reach the vendor twice is
 //! marked on disk before its first byte leaves; no secret and no token is in
 //! an entry, a log or a letter.
 //!
 //! | module | what it owns |
 //! |---|---|
-//! | `lane` | the calls of one session, one after the other |
+//! | `lane` | the calls of one session to one provider, one after the other |
 //! | `journey` | one call, from its first attempt to its end |
 //! | `attempt` | one attempt: checks, token, stamps, sending |
 //! | `http` | the outbound client, what its errors mean, where names may lead |
@@ -55,7 +55,7 @@ use kefu_core::{
 };
 use kefu_plugin_api::{
     http::HttpRequest,
-    ids::ProviderId,
+    ids::{ProviderId, SessionId},
     wire::{HandleInput, HandleOutput},
 };
 use serde::Serialize;
@@ -291,6 +291,17 @@ impl Delivery {
         for entry in entries {
             lane::enqueue(&self.shared, entry, false);
         }
+    }
+
+    /// Takes calls back whose entries are gone: none of them is begun any more,
+    /// and how one under way ends is told nobody. Never blocks.
+    pub fn withdraw(&self, session: &SessionId, provider: &ProviderId, numbers: &[u64]) {
+        if !self.shared.recovered.load(Ordering::Acquire)
+            && let Some(early) = self.shared.lock_early().as_mut()
+        {
+            early.retain(|entry| entry.session != *session || !numbers.contains(&entry.number));
+        }
+        self.shared.lanes.withdraw(session, provider, numbers);
     }
 
     /// Takes what was found in the store at start, and begins. An entry that

@@ -32,14 +32,11 @@ async fn fate(act: impl Fn() -> Act + Send + Sync + 'static) -> (End, usize) {
     impatient.limits.timeout = Duration::from_millis(200);
     impatient.limits.max_response = 1_000;
     let bench = Bench::start(Plan {
-        providers: [impatient, provider("patient")]
-            .map(|provider| (provider, Descriptor::new("x", "1.0.0")))
-            .into(),
+        providers: vec![(impatient, Descriptor::new("x", "1.0.0"))],
         ..Plan::default()
     });
     let first = entry("s", 1, vendor.url("/fate"));
-    let mut second = entry("s", 2, vendor.url("/"));
-    second.provider = "patient".into();
+    let second = entry("s", 2, vendor.url("/"));
     bench.delivery.carry(vec![first, second]);
     let ends = bench.desk.has_ends(2).await;
     assert_eq!(ends[1].status(), Some(200), "the lane goes on");

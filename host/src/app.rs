@@ -5,6 +5,7 @@
 //! only after everything that was left at the last stop has been taken up
 //! again.
 
+mod failing;
 mod live;
 mod operations;
 pub mod providers;
@@ -54,7 +55,7 @@ pub struct App {
     pushes: Pushes,
     shutdown: ShutdownTrigger,
     listeners: [JoinHandle<()>; 2],
-    housekeeping: [JoinHandle<()>; 6],
+    housekeeping: [JoinHandle<()>; 7],
     reloader: Reloader,
     hang_up: JoinHandle<()>,
     public: SocketAddr,
@@ -180,6 +181,13 @@ impl App {
             registry: Arc::clone(&registry),
             engine: engine.clone(),
         };
+        let watch = failing::Watch {
+            config: Arc::clone(&config),
+            registry: Arc::clone(&registry),
+            router: Arc::clone(&router),
+            delivery: delivery.clone(),
+            engine: engine.clone(),
+        };
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {
             config: Arc::clone(&config),
             store,
@@ -207,6 +215,7 @@ impl App {
             tokio::spawn(migration::run(migrations)),
             tokio::spawn(health::prober::mind(probing)),
             tokio::spawn(health::canary::mind(singing)),
+            tokio::spawn(failing::mind(watch)),
         ];
         let apps = edge::Public::new(edge::Parts {
             config: Arc::clone(&config),
@@ -348,6 +357,10 @@ fn give_up_unfit(registry: &Registry, reloader: &Reloader) {
 fn take_up(engine: &Engine, delivery: &Delivery, pushes: &Pushes) -> anyhow::Result<()> {
     let herald = pushes.clone();
     engine.tell_apps(move |lane| herald.tell(&lane));
+    let withdrawer = delivery.clone();
+    engine.withdraw_with(move |session, provider, numbers| {
+        withdrawer.withdraw(session, provider, numbers);
+    });
     let carrier = delivery.clone();
     let unsent = engine.start_work(move |entries| carrier.carry(entries))?;
     tracing::info!(entries = unsent.len(), "outbox taken up");

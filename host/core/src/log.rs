@@ -42,6 +42,9 @@ pub enum EventBody {
     /// The session stands elsewhere.
     #[serde(rename = "session.state")]
     State(StateChange),
+    /// The session goes on at another provider.
+    #[serde(rename = "session.moved")]
+    Moved(Moved),
     /// Capabilities or config changed.
     #[serde(rename = "session.capabilities")]
     Capabilities(Box<CapabilityChange>),
@@ -136,6 +139,27 @@ pub struct StateChange {
     /// Why, in the vendor's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// A change of the provider, with the same id and the same log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Who served it.
+    pub from: ProviderId,
+    /// Who is asked to take it; for logs and support.
+    pub to: ProviderId,
+    /// Why.
+    pub reason: MoveReason,
+}
+
+/// Why a session goes on at another provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveReason {
+    /// A human is wanted, and those of another provider take over.
+    Handover,
+    /// The provider cannot serve it.
+    Failover,
 }
 
 /// What changed of what the session can do.

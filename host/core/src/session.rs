@@ -1,6 +1,7 @@
 //! The session's record: everything the gateway remembers of one visit.
 //!
-//! Owns the record, how it is born, and how apps see it. Deliberately decides
+//! Owns the record and how it is born; `seen` is how apps, adapters and
+//! operators see it. Deliberately decides
 //! nothing: [`turn`](crate::turn) does. Invariant: a record is written whole in
 //! the commit of a turn, together with what the turn caused.
 
@@ -8,29 +9,31 @@ use std::collections::BTreeMap;
 
 use kefu_plugin_api::{
     capability::{
-        Capabilities, EmojiForm, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules,
-        Queue, SessionConfig, SessionState,
+        Capabilities, EndReason, EvaluationTarget, HumanEvaluation, LeaveMessageRules, Queue,
+        SessionConfig, SessionState,
     },
     descriptor::KeyedBy,
     event::{Client, Visitor},
     ids::{
         AppId, CallId, ConversationId, DeskId, GroupId, MessageId, ProviderId, SessionId, TimerId,
-        VisitorId,
     },
     message::{Agent, Content, ContentKind},
-    session::{Scope, SessionView},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 mod bytes;
+mod moves;
+mod seen;
 mod service;
 mod silence;
 
-pub use self::service::Service;
-pub use self::silence::{Quiet, Side, Silence};
-use crate::{log::SessionCard, profile};
+pub use self::{
+    moves::{Handover, LeftBehind, MAX_MOVES, Moves},
+    service::Service,
+    silence::{Quiet, Side, Silence},
+};
 
 /// One visit at a desk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +140,15 @@ pub struct Record {
     /// no visitor, no app and no figure is to know of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub synthetic: bool,
+    /// Who takes over where a human is wanted; absent: this provider's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
+    /// What is known about moves to other providers.
+    #[serde(default, skip_serializing_if = "Moves::is_none")]
+    pub moves: Moves,
+    /// Messages that the adapter was told of, and neither sent nor settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<MessageId>,
 }
 
 /// Media of a message that the adapter was told of and may send later.
@@ -179,6 +191,9 @@ pub struct Fallback {
     pub provider: ProviderId,
     /// In which of its groups.
     pub group: Option<GroupId>,
+    /// Who takes over there where a human is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
 }
 
 /// A call that has not finished.
@@ -226,6 +241,8 @@ pub enum TimerKey {
     Idle,
     /// One side may have been silent for too long.
     Silence(Side),
+    /// A human should have been asked for by now.
+    Human,
     /// One of the adapter's.
     Adapter(TimerId),
 }
@@ -235,6 +252,7 @@ impl From<TimerKey> for String {
         match key {
             TimerKey::RatingWindow => "rating".into(),
             TimerKey::Idle => "idle".into(),
+            TimerKey::Human => "human".into(),
             TimerKey::Silence(Side::Visitor) => "visitor_silence".into(),
             TimerKey::Silence(Side::Agent) => "agent_silence".into(),
             TimerKey::Adapter(id) => format!("adapter:{id}"),
@@ -247,6 +265,7 @@ impl From<String> for TimerKey {
         match (key.as_str(), key.strip_prefix("adapter:")) {
             (_, Some(id)) => Self::Adapter(id.into()),
             ("rating", None) => Self::RatingWindow,
+            ("human", None) => Self::Human,
             ("visitor_silence", None) => Self::Silence(Side::Visitor),
             ("agent_silence", None) => Self::Silence(Side::Agent),
             (_, None) => Self::Idle,
@@ -267,6 +286,8 @@ pub struct Opening {
     pub visitor: Visitor,
     /// With what.
     pub client: Client,
+    /// The group that the app asked for, by the desk's name for it.
+    pub asked_group: Option<String>,
     /// Whom to ask, in this order; the first is asked at once.
     pub order: Vec<Fallback>,
     /// Whether the gateway opens it itself.
@@ -325,83 +346,13 @@ impl Record {
             converted_late: BTreeMap::new(),
             allowed_fields: None,
             synthetic: opening.synthetic,
+            handover: first.handover,
+            moves: Moves {
+                asked_group: opening.asked_group,
+                ..Moves::default()
+            },
+            held: Vec::new(),
         })
-    }
-
-    /// The session as apps see it.
-    pub fn card(&self) -> SessionCard {
-        SessionCard {
-            id: self.id.clone(),
-            desk: self.desk.clone(),
-            provider: self.provider.clone(),
-            state: self.state,
-            capabilities: self.shown_capabilities(),
-            config: self.config.clone(),
-            agent: self.agent.clone(),
-            queue: self.queue,
-            visitor_present: self.visitor_present,
-            unread: u32::try_from(self.unread.len()).unwrap_or(u32::MAX),
-            last_seq: self.last_seq,
-            opened_at: self.opened_at,
-            ended_at: self.ended_at,
-            end_reason: self.end_reason,
-        }
-    }
-
-    /// The capabilities as apps see them: emoji arrive as Unicode where a table
-    /// makes it of the vendor's codes, and profile fields that are not sent to
-    /// this provider are left out.
-    pub fn shown_capabilities(&self) -> Capabilities {
-        let mut shown = self.capabilities.clone();
-        if self.emoji_converted {
-            shown.emoji = EmojiForm::Native;
-        }
-        if let Some(allowed) = &self.allowed_fields {
-            shown.visitor_fields = profile::both(&shown.visitor_fields, allowed);
-        }
-        shown
-    }
-
-    /// The part of the visitor's profile that this provider may have: what its
-    /// vendor makes use of and its operator lets it have.
-    pub fn shared_profile(&self, profile: Visitor) -> Visitor {
-        let mut shared = profile::shared(profile, &self.capabilities.visitor_fields);
-        if let Some(allowed) = &self.allowed_fields {
-            shared = profile::shared(shared, allowed);
-        }
-        if !self.tells_id() {
-            shared.id.clear();
-        }
-        shared
-    }
-
-    /// Whether the app's own id of its user is told to the adapter.
-    fn tells_id(&self) -> bool {
-        let allowed = self.allowed_fields.as_deref();
-        allowed.is_none_or(|allowed| profile::lists(allowed, "id"))
-    }
-
-    /// The session as its adapter sees it.
-    pub fn view(&self, now: Timestamp, seed: u64, callback_url: &str) -> SessionView {
-        SessionView {
-            scope: Scope::Session,
-            id: self.id.clone(),
-            provider: self.provider.clone(),
-            app: self.app.clone(),
-            desk: self.desk.clone(),
-            visitor: VisitorId::new(if self.tells_id() {
-                self.visitor.id.as_str()
-            } else {
-                ""
-            }),
-            client: self.client.clone(),
-            conversation: self.conversation.clone(),
-            vendor_session: self.vendor_session.clone(),
-            standing: self.state,
-            now,
-            seed,
-            callback_url: callback_url.to_owned(),
-        }
     }
 
     /// When the next timer is due.

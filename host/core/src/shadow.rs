@@ -99,6 +99,7 @@ impl Shadow {
             desk: real.desk.clone(),
             visitor: real.visitor.clone(),
             client: real.client.clone(),
+            asked_group: None,
             order: vec![choice],
             now: real.opened_at,
         })?;

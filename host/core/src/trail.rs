@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::assemble::{Found, LaneFound, LogRow, UnsentFound, assemble};
 use crate::{
+    log::Moved,
     outbox::{Finished, OutboxEntry},
     session::Record,
 };
@@ -217,6 +218,8 @@ pub enum Happened {
         /// Where it is.
         to: SessionState,
     },
+    /// It goes on at another provider.
+    Moved(Moved),
     /// It is over.
     Ended {
         /// Why.

@@ -24,6 +24,9 @@
 //!   human, leaves a message or opens the desk again has come back: the leaving
 //!   is forgotten, the invitation stays until it lapses. Leaving twice a
 //!   session that leaving keeps is leaving once.
+//! - **Moving on.** Where another provider's humans take over, or the provider
+//!   cannot serve one who waits, the session goes on at another with the same id
+//!   and log; `moving` says how, and what becomes of what was said.
 //! - **The end.** Only what was said still counts: messages, recalls and
 //!   statuses are logged as late, every other wish of the adapter is noted and
 //!   dropped, its timers are gone. An open invitation can be answered for as
@@ -46,10 +49,12 @@ mod forms;
 mod handshake;
 mod journal;
 mod moves;
+mod moving;
 mod rating;
 mod rules;
 mod silence;
 mod timers;
+mod transcript;
 mod values;
 mod waiting;
 
@@ -66,7 +71,7 @@ pub use self::values::{
     Context, Input, Log, Missed, Name, NameKey, Outcome, ProviderFacts, Providers, Reply, Said,
     Violation,
 };
-use self::{journal::draw, timers::Firing};
+use self::{journal::draw, moving::Moving, timers::Firing};
 use crate::{log::LogEvent, outbox::OutboxEntry, problem::Problem, session::Record};
 
 /// A turn under way.
@@ -83,6 +88,7 @@ pub struct Turn<'a> {
     events: Vec<LogEvent>,
     calls: Vec<OutboxEntry>,
     finished: Vec<u64>,
+    withdrawn: Vec<u64>,
     names: Vec<Name>,
     typing: bool,
     notes: Vec<String>,
@@ -94,6 +100,10 @@ pub struct Turn<'a> {
     ending: Ending,
     /// Whether the session went on to another provider during an answer.
     moved_on: bool,
+    /// A move that was decided.
+    moving: Option<Moving>,
+    /// Whether the old adapter is being told of it.
+    leaving: bool,
     /// Whether visitor or desk did something.
     active: bool,
     drawn: u64,
@@ -124,6 +134,8 @@ struct Telling {
     message: Option<MessageId>,
     media: Vec<String>,
     trace: Option<String>,
+    /// The number of the last call before it.
+    last_entry: u64,
 }
 
 /// What the adapter is doing, as far as something follows from it.
@@ -138,6 +150,8 @@ enum Doing {
     Held,
     /// Seeing the visitor off: where leaving ends sessions, it must end now.
     Exit,
+    /// Being told that the session goes on elsewhere.
+    Move,
     /// Being told that the session ends.
     Close(EndReason),
 }
@@ -161,6 +175,7 @@ impl<'a> Turn<'a> {
             events: Vec::new(),
             calls: Vec::new(),
             finished: Vec::new(),
+            withdrawn: Vec::new(),
             names: Vec::new(),
             typing: false,
             notes: Vec::new(),
@@ -171,6 +186,8 @@ impl<'a> Turn<'a> {
             alone: false,
             ending: Ending::default(),
             moved_on: false,
+            moving: None,
+            leaving: false,
             active: matches!(
                 input,
                 Input::Open | Input::Command(_) | Input::Provider { .. }
@@ -183,6 +200,9 @@ impl<'a> Turn<'a> {
             Input::Open => turn.ask_provider(),
             Input::Command(command) => {
                 turn.command(command)?;
+                if turn.moving.is_some() {
+                    turn.leave_provider();
+                }
                 turn.need_adapter()?;
             }
             Input::Provider { from, event } if from == turn.record.provider => {
@@ -197,6 +217,8 @@ impl<'a> Turn<'a> {
             Input::Finished(finished) => turn.call_finished(finished),
             Input::Replay(entry) => turn.replay(*entry)?,
             Input::Timers => turn.fire_timers(),
+            Input::Reopen { from, order } if from == turn.record.provider => turn.reopen(order),
+            Input::Reopen { .. } => {}
             Input::Close(reason) if !turn.record.is_over() => {
                 turn.then(Event::Closing { reason }, Doing::Close(reason));
             }
@@ -243,6 +265,7 @@ impl<'a> Turn<'a> {
             message,
             media,
             trace,
+            last_entry: self.record.last_entry,
         };
         self.in_codes(&mut event);
         let callback_url = self.facts.as_ref().map_or("", |facts| &facts.callback_url);
@@ -280,13 +303,24 @@ impl<'a> Turn<'a> {
             self.record.timer_failures.remove(&firing.timer);
         }
         match std::mem::replace(&mut self.doing, Doing::Anything) {
+            Doing::Move => {
+                self.go_over();
+                return Ok(());
+            }
             Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
                 self.end(EndReason::Visitor);
             }
             Doing::Close(reason) => self.close(reason),
             Doing::Anything | Doing::Finish | Doing::Held | Doing::Exit => {}
         }
-        if !self.moved_on {
+        if self.record.is_over() {
+            self.moving = None;
+        }
+        if self.moving.is_some() {
+            if !self.leaving {
+                self.leave_provider();
+            }
+        } else if !self.moved_on {
             self.release_waiting();
         }
         Ok(())
@@ -311,6 +345,7 @@ impl<'a> Turn<'a> {
             events: self.events,
             calls: self.calls,
             finished: self.finished,
+            withdrawn: self.withdrawn,
             names: self.names,
             typing: self.typing,
             notes: self.notes,

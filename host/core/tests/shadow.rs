@@ -188,17 +188,12 @@ fn pair() -> (Shadow, Record) {
             ..Visitor::default()
         },
         client: Client::default(),
-        order: vec![Fallback {
-            provider: "old".into(),
-            group: None,
-        }],
+        asked_group: None,
+        order: vec![Fallback::new("old", None)],
         now: Timestamp::from_unix_ms(1),
     })
     .unwrap();
-    let choice = Fallback {
-        provider: "new".into(),
-        group: None,
-    };
+    let choice = Fallback::new("new", None);
     let mut shadow = Shadow::open(&real, choice).unwrap();
     let opened = begin(&shadow, Input::Open).unwrap().record().clone();
     shadow.keep(opened);
@@ -260,5 +255,13 @@ impl Providers for World {
 impl Log for World {
     fn said(&self, _: &SessionId, _: &MessageId) -> Option<Said> {
         None
+    }
+
+    fn since(&self, _: &SessionId, _: u64) -> Vec<kefu_core::log::LogEvent> {
+        Vec::new()
+    }
+
+    fn is_own_media(&self, _: &str) -> bool {
+        false
     }
 }

@@ -239,10 +239,8 @@ fn record() -> Record {
             ..Visitor::default()
         },
         client: Client::default(),
-        order: vec![Fallback {
-            provider: "first".into(),
-            group: None,
-        }],
+        asked_group: None,
+        order: vec![Fallback::new("first", None)],
         now: at(0),
     })
     .unwrap()

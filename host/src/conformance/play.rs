@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kefu_core::{
     command::Command,
+    log::LogEvent,
     outbox::{Finished, OutboxEntry},
     session::{Fallback, Opening, Record, session_id},
     turn::{Context, Input, Log, ProviderFacts, Providers, Said, Turn},
@@ -78,6 +79,14 @@ impl Log for NoLog {
     fn said(&self, _: &SessionId, _: &MessageId) -> Option<Said> {
         None
     }
+
+    fn since(&self, _: &SessionId, _: u64) -> Vec<LogEvent> {
+        Vec::new()
+    }
+
+    fn is_own_media(&self, _: &str) -> bool {
+        false
+    }
 }
 
 impl<'a> Play<'a> {
@@ -108,10 +117,8 @@ impl<'a> Play<'a> {
             desk: "support".into(),
             visitor,
             client: Client::default(),
-            order: vec![Fallback {
-                provider: PROVIDER.into(),
-                group: None,
-            }],
+            asked_group: None,
+            order: vec![Fallback::new(PROVIDER, None)],
             now,
         })
         .expect("there is a provider to ask");

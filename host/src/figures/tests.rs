@@ -126,10 +126,8 @@ fn a_question_that_was_open_at_the_stop_is_still_waited_for() {
         desk: "desk".into(),
         visitor: Visitor::default(),
         client: Client::default(),
-        order: vec![Fallback {
-            provider: "vendor".into(),
-            group: None,
-        }],
+        asked_group: None,
+        order: vec![Fallback::new("vendor", None)],
         now: since,
     })
     .unwrap();

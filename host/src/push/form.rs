@@ -156,10 +156,8 @@ mod tests {
                 ..Visitor::default()
             },
             client: Client::default(),
-            order: vec![Fallback {
-                provider: "zhichi".into(),
-                group: None,
-            }],
+            asked_group: None,
+            order: vec![Fallback::new("zhichi", None)],
             now: NOW,
         })
         .unwrap();

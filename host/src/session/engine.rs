@@ -2,13 +2,16 @@
 //!
 //! Owns the engine as a whole: how it is started, stopped, asked. `opening`
 //! finds or makes a session, `callbacks` takes what vendors tell, `inbox` gives
-//! it its turn, `settling` ends calls, `replaying` begins them again.
+//! it its turn, `settling` ends calls, `replaying` begins them again, `reopening`
+//! takes those who wait to another provider.
 
 mod callbacks;
 mod canary;
 mod draining;
 mod inbox;
 mod opening;
+mod outward;
+mod reopening;
 pub(crate) mod replaying;
 mod settling;
 
@@ -33,6 +36,7 @@ use kefu_core::{
 use kefu_plugin_api::ids::{ProviderId, SessionId};
 use tokio::sync::oneshot;
 
+pub use self::reopening::Failing;
 use self::{callbacks::Waiting, draining::Orphans, inbox::Inbox};
 use super::{
     EventPage, IdempotencyKey, Replied, VisitorKey, clock,
@@ -88,12 +92,14 @@ pub(super) struct Shared {
     orphans: Orphans,
     public_url: String,
     carrier: OnceLock<Carrier>,
+    withdrawer: OnceLock<Withdrawer>,
     pub(super) fetcher: OnceLock<Arc<dyn MediaFetcher>>,
     pub(super) herald: OnceLock<Herald>,
     pub(super) follower: OnceLock<Arc<dyn Follower>>,
 }
 
 type Carrier = Box<dyn Fn(Vec<OutboxEntry>) + Send + Sync>;
+type Withdrawer = Box<dyn Fn(&SessionId, &ProviderId, &[u64]) + Send + Sync>;
 type Herald = Box<dyn Fn(PushLane) + Send + Sync>;
 
 /// The door to the sessions. Cheap to clone.
@@ -149,6 +155,7 @@ impl Engine {
             orphans: Orphans::default(),
             public_url,
             carrier: OnceLock::new(),
+            withdrawer: OnceLock::new(),
             fetcher: OnceLock::new(),
             herald: OnceLock::new(),
             follower: OnceLock::new(),
@@ -167,6 +174,19 @@ impl Engine {
     pub fn tell_apps(&self, herald: impl Fn(PushLane) + Send + Sync + 'static) {
         // Set once, at start, as the carrier.
         let _ = self.0.herald.set(Box::new(herald));
+    }
+
+    /// Names who leaves out calls to a vendor that were taken back; from the
+    /// store's thread, so it must not block. Before [`start_work`]. Without one
+    /// they still leave, and their ends change nothing.
+    ///
+    /// [`start_work`]: Self::start_work
+    pub fn withdraw_with(
+        &self,
+        withdrawer: impl Fn(&SessionId, &ProviderId, &[u64]) + Send + Sync + 'static,
+    ) {
+        // Set once, at start, as the carrier.
+        let _ = self.0.withdrawer.set(Box::new(withdrawer));
     }
 
     /// Names who carries calls to vendors, and takes up what was left when the
@@ -463,10 +483,6 @@ impl Engine {
 }
 
 impl Shared {
-    pub(super) fn callback_url(&self, provider: &ProviderId) -> Arc<str> {
-        format!("{}/v1/callbacks/{provider}", self.public_url).into()
-    }
-
     /// How long an adapter call may take, and how many threads may be stuck.
     pub(super) fn call_budget(&self) -> (Duration, usize) {
         let config = self.config.load();
@@ -474,12 +490,6 @@ impl Shared {
             config.main.limits.call_timeout,
             config.main.limits.max_stuck_calls as usize,
         )
-    }
-
-    pub(super) fn carry(&self, calls: Vec<OutboxEntry>) {
-        if let (false, Some(carrier)) = (calls.is_empty(), self.carrier.get()) {
-            carrier(calls);
-        }
     }
 }
 

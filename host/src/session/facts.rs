@@ -3,18 +3,20 @@
 //! Owns the answers to the core's questions: which provider takes calls and how,
 //! whether its visitor is elsewhere, what a log says already. Deliberately
 //! decides nothing. What cannot be looked up is answered as if it were not there;
-//! where that matters, the commit looks again.
+//! where that matters, the commit looks again, or the turn is dropped.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use kefu_core::{
+    log::LogEvent,
+    routing::Availability,
     session::Record,
     turn::{Log, ProviderFacts, Providers, Said},
 };
 use kefu_plugin_api::ids::{MessageId, ProviderId, SessionId};
 
 use super::{VisitorKey, engine::Shared};
-use crate::plugin::Registry;
+use crate::{plugin::Registry, store::StoreError};
 
 /// What a turn needs to know of a provider; `None` if it takes no calls now.
 pub(crate) fn facts_of(
@@ -40,13 +42,55 @@ pub(crate) fn facts_of(
 
 /// What the core asks about providers and logs, answered from what serves and
 /// what is stored.
-pub(super) struct Facts<'a>(pub(super) &'a Shared);
+pub(super) struct Facts<'a> {
+    shared: &'a Shared,
+    /// Why a log could not be read, if that was so: the turn would lose what
+    /// it holds.
+    unread: RefCell<Option<StoreError>>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            unread: RefCell::new(None),
+        }
+    }
+
+    /// Why the turn cannot be kept, if it cannot.
+    pub(super) fn unread(&self) -> Option<StoreError> {
+        self.unread.take()
+    }
+
+    fn read_since(&self, session: &SessionId, mut after: u64) -> Result<Vec<LogEvent>, StoreError> {
+        let mut events = Vec::new();
+        loop {
+            let page = self.shared.store.events(session, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(events);
+            };
+            after = last.seq;
+            for stored in page {
+                let event = serde_json::from_slice(&stored.json)
+                    .map_err(|error| StoreError::new("read an event", error))?;
+                events.push(event);
+            }
+        }
+    }
+}
+
+/// How many events are read at once.
+const PAGE: usize = 1_000;
 
 impl Providers for Facts<'_> {
     fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts> {
-        facts_of(&self.0.registry, provider, &|provider| {
-            self.0.callback_url(provider)
+        facts_of(&self.shared.registry, provider, &|provider| {
+            self.shared.callback_url(provider)
         })
+    }
+
+    fn takes_sessions(&self, provider: &ProviderId) -> bool {
+        self.shared.router.availability(provider) == Availability::Ready
     }
 
     fn has_other_session(&self, provider: &ProviderId, record: &Record) -> bool {
@@ -54,7 +98,7 @@ impl Providers for Facts<'_> {
             app: record.app.clone(),
             visitor: record.visitor.id.clone(),
         };
-        match self.0.store.open_at(&who) {
+        match self.shared.store.open_at(&who) {
             Ok(open) => open
                 .iter()
                 .any(|it| it.provider == *provider && it.session != record.id),
@@ -69,9 +113,21 @@ impl Providers for Facts<'_> {
 
 impl Log for Facts<'_> {
     fn said(&self, session: &SessionId, message: &MessageId) -> Option<Said> {
-        self.0.store.said(session, message).unwrap_or_else(|error| {
+        let said = self.shared.store.said(session, message);
+        said.unwrap_or_else(|error| {
             tracing::warn!(%error, "a message that was recalled was not looked up");
             None
         })
+    }
+
+    fn since(&self, session: &SessionId, after: u64) -> Vec<LogEvent> {
+        self.read_since(session, after).unwrap_or_else(|error| {
+            self.unread.replace(Some(error));
+            Vec::new()
+        })
+    }
+
+    fn is_own_media(&self, url: &str) -> bool {
+        self.shared.is_own_media(url)
     }
 }

@@ -35,7 +35,7 @@ mod turns;
 mod watchdog;
 mod worker;
 
-pub use engine::{Engine, Parts};
+pub use engine::{Engine, Failing, Parts};
 pub(crate) use facts::facts_of;
 pub use following::Follower;
 pub use hub::{Signal, StoredEvent, Subscription};

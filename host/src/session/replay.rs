@@ -48,12 +48,13 @@ pub(super) struct Hearing {
 
 impl Hearing {
     /// Takes the answers out of a replay, if there is one. Only a session that
-    /// is opening passes to another provider, so only its answers are kept.
-    pub(super) fn new(replay: Option<&mut Replay>, record: &Record) -> Self {
+    /// is opening or may move passes to another provider, so only its answers
+    /// are kept.
+    pub(super) fn new(replay: Option<&mut Replay>, record: &Record, may_move: bool) -> Self {
         let opening = record.state == kefu_plugin_api::capability::SessionState::Opening;
         Self {
             past: replay.map_or_else(VecDeque::new, |replay| std::mem::take(&mut replay.heard)),
-            kept: opening.then(VecDeque::new),
+            kept: (opening || may_move).then(VecDeque::new),
         }
     }
 

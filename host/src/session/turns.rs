@@ -14,7 +14,7 @@ use kefu_core::{
     problem::{Problem, Slug},
     push,
     session::Record,
-    turn::{Context, Outcome, Reply, Turn, Violation},
+    turn::{Context, Input, Outcome, Reply, Turn, Violation},
 };
 use kefu_plugin_api::{
     effect::Effect,
@@ -77,7 +77,7 @@ pub(super) fn turn(
         || (clock::now(), clock::seed()),
         |past| (past.now, past.seed),
     );
-    let facts = Facts(shared);
+    let facts = Facts::of(shared);
     let context = Context {
         now,
         seed,
@@ -92,7 +92,8 @@ pub(super) fn turn(
     if job.without_adapter {
         turn.skip_adapter();
     }
-    let mut hearing = Hearing::new(job.replay.as_deref_mut(), &record);
+    let may_move = matches!(job.input, Input::Reopen { .. }) || record.handover.is_some();
+    let mut hearing = Hearing::new(job.replay.as_deref_mut(), &record, may_move);
     let fetching = job.fetching.as_deref();
     if let Some(fetching) = fetching {
         turn.vendor_links(fetching.given_up());
@@ -119,6 +120,9 @@ pub(super) fn turn(
             shared.dispatcher.push(Work::Session(Arc::clone(slot)));
             return None;
         }
+    }
+    if let Some(error) = facts.unread() {
+        return Some(Ended::NotStored(error));
     }
     let write = job.key.is_some() || job.inbox.is_some() || job.dead.is_some();
     let outcome = turn.finish(write);
@@ -268,6 +272,7 @@ fn commit(
         events,
         calls,
         finished,
+        withdrawn,
         names,
         typing,
         notes,
@@ -308,6 +313,8 @@ fn commit(
         (who, key, answered)
     });
     let followed = Followed::of(shared, &record.id, before, job.shadow, job.input);
+    // Calls are taken back from the provider that the session had before.
+    let leaves = slot.record().filter(|_| !withdrawn.is_empty());
     let record = Arc::new(record);
     let (entered, left) = (calls.len(), finished.len());
     let given_up = dead.as_ref().map(|letter| letter.provider.clone());
@@ -344,6 +351,9 @@ fn commit(
                         shared.metrics.dead_letter(&provider, "call");
                     }
                     shared.publish(&record, events, typing);
+                    if let Some(before) = leaves {
+                        shared.withdraw(&record.id, &before.provider, &withdrawn);
+                    }
                     shared.carry(calls);
                     shared.tell_app(&record, pushes, now);
                     if let Some(followed) = followed {
@@ -390,6 +400,12 @@ pub(super) fn prepare(
         Ok(None) => return Ended::Gone,
         Err(error) => return Ended::NotStored(error),
     };
+    // After a move what is remembered is another adapter's.
+    let (state, state_version) = if entry.provider == record.provider {
+        (record.adapter_state.clone(), record.state_version.clone())
+    } else {
+        Default::default()
+    };
     let input = HandleInput {
         event: Event::PrepareAttempt {
             call: entry.call.id,
@@ -401,8 +417,8 @@ pub(super) fn prepare(
             clock::seed(),
             &shared.callback_url(&entry.provider),
         ),
-        state: record.adapter_state.clone(),
-        state_version: record.state_version.clone(),
+        state,
+        state_version,
     };
     match ask(shared, seat, slot, &entry.provider, &input) {
         Heard::Absent(detail) => Ended::ProviderAbsent(detail),

@@ -322,6 +322,7 @@ impl Scene {
                 ..Visitor::default()
             },
             client: Client::default(),
+            asked_group: None,
             order: vec![choice("old")],
             now: Timestamp::from_unix_ms(1),
         });
@@ -363,10 +364,7 @@ impl Scene {
 }
 
 fn choice(provider: &str) -> Fallback {
-    Fallback {
-        provider: provider.into(),
-        group: None,
-    }
+    Fallback::new(provider, None)
 }
 
 /// An adapter that makes a call of everything.

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use kefu_core::{
     command::Command,
     config::Config,
+    log::LogEvent,
     outbox::OutboxEntry,
     session::{Fallback, Record},
     shadow::{Result as Came, Shadow, Try},
@@ -418,5 +419,13 @@ impl Providers for World<'_> {
 impl Log for World<'_> {
     fn said(&self, _session: &SessionId, _message: &MessageId) -> Option<Said> {
         None
+    }
+
+    fn since(&self, _session: &SessionId, _after: u64) -> Vec<LogEvent> {
+        Vec::new()
+    }
+
+    fn is_own_media(&self, _url: &str) -> bool {
+        false
     }
 }

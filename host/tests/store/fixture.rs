@@ -48,10 +48,7 @@ pub(crate) fn key(key: &str) -> IdempotencyKey {
 
 /// A session as it is before its first commit.
 pub(crate) fn session(visitor: &str, desk: &str, opened: i64) -> Record {
-    let order = Fallback {
-        provider: "first".into(),
-        group: Some("g".into()),
-    };
+    let order = Fallback::new("first", Some("g".into()));
     let mut random = [0; 10];
     random[..8].copy_from_slice(&opened.to_be_bytes());
     let mut record = Record::open(Opening {
@@ -65,6 +62,7 @@ pub(crate) fn session(visitor: &str, desk: &str, opened: i64) -> Record {
             ..Visitor::default()
         },
         client: Client::default(),
+        asked_group: None,
         order: vec![order.clone(), order],
         now: at(opened),
     })

@@ -247,10 +247,8 @@ mod tests {
                 platform: Some("IOS".into()),
                 ..Client::default()
             },
-            order: vec![Fallback {
-                provider: "zhichi".into(),
-                group: None,
-            }],
+            asked_group: None,
+            order: vec![Fallback::new("zhichi", None)],
             now: Timestamp::from_unix_ms(0),
         })
         .expect("somebody to ask")

@@ -150,6 +150,7 @@ impl<'a> Assembling<'a> {
                 from: change.from,
                 to: change.to,
             },
+            EventBody::Moved(moved) => Happened::Moved(moved),
             EventBody::Ended { reason } => Happened::Ended { reason },
             EventBody::Agent { event, agent } => Happened::Agent {
                 event,

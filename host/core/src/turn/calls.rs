@@ -17,6 +17,8 @@ use crate::{
 
 /// How many calls of one session may be open.
 const MAX_OPEN_CALLS: usize = 1_000;
+/// How many messages that an adapter holds back are known.
+const MAX_HELD: usize = 200;
 /// Of how many messages that an adapter holds back the media are known. They
 /// are written with the record at every turn.
 const MAX_HELD_MEDIA: usize = 32;
@@ -33,6 +35,9 @@ impl Turn<'_> {
             return Err(Violation(format!(
                 "more than {MAX_OPEN_CALLS} open calls in one session"
             )));
+        }
+        if let Some(message) = &call.message {
+            self.record.held.retain(|held| held != message);
         }
         self.record.last_entry += 1;
         let number = self.record.last_entry;
@@ -83,11 +88,11 @@ impl Turn<'_> {
         media
     }
 
-    /// Remembers the media of a message that the adapter was told of and has
+    /// Remembers a message, and its media, that the adapter was told of and has
     /// not sent: it may send it in a later turn.
     pub(super) fn hold_media(&mut self) {
         let telling = std::mem::take(&mut self.telling);
-        let Some(message) = telling.message.filter(|_| !telling.media.is_empty()) else {
+        let Some(message) = telling.message else {
             return;
         };
         let sent = self
@@ -98,6 +103,18 @@ impl Turn<'_> {
             |event| matches!(&event.body, EventBody::Status { message: of, .. } if *of == message),
         );
         if sent || settled {
+            return;
+        }
+        // A call that does not name its message may carry it all the same.
+        if self.record.last_entry == telling.last_entry {
+            let held = &mut self.record.held;
+            if held.len() >= MAX_HELD {
+                held.remove(0);
+            }
+            held.push(message.clone());
+            self.changed = true;
+        }
+        if telling.media.is_empty() {
             return;
         }
         let held = &mut self.record.held_media;
@@ -113,6 +130,7 @@ impl Turn<'_> {
 
     /// What became of a message is known: nobody sends it any more.
     pub(super) fn drop_held_media(&mut self, message: &MessageId) {
+        self.record.held.retain(|held| held != message);
         self.record
             .held_media
             .retain(|held| held.message != *message);
@@ -144,6 +162,13 @@ impl Turn<'_> {
     }
 
     pub(super) fn call_finished(&mut self, finished: Finished) {
+        let withdrawn = &mut self.record.moves.withdrawn;
+        if let Some(index) = withdrawn.iter().position(|it| *it == finished.number) {
+            // It was under way when it was taken back; its entry is gone.
+            withdrawn.remove(index);
+            self.changed = true;
+            return;
+        }
         self.finished.push(finished.number);
         let open = self
             .record
@@ -164,11 +189,7 @@ impl Turn<'_> {
         };
         if let (Some(message), Some((status, detail))) = (call.message, lost) {
             self.drop_held_media(&message);
-            self.log(EventBody::Status {
-                message,
-                status,
-                detail: Some(detail),
-            });
+            self.fate(message, status, Some(detail));
         }
         let Finished {
             result,

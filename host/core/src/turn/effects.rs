@@ -24,6 +24,10 @@ impl Turn<'_> {
     pub(super) fn effects(&mut self, effects: Vec<Effect>) -> Result<(), Violation> {
         let alone = effects.len() == 1;
         for effect in effects {
+            if self.moving.is_some() {
+                self.effect_while_leaving(effect)?;
+                continue;
+            }
             self.effect(effect, alone)?;
             if self.moved_on {
                 // Whatever else this adapter wanted is of no use to the next.
@@ -103,7 +107,12 @@ impl Turn<'_> {
 
     /// A message that got no answer was told so by the gateway already; the
     /// adapter need not say it again.
-    fn status(&mut self, message: MessageId, status: MessageStatus, detail: Option<String>) {
+    pub(super) fn status(
+        &mut self,
+        message: MessageId,
+        status: MessageStatus,
+        detail: Option<String>,
+    ) {
         let detail = self.with_conversion(&message, status, detail);
         self.drop_held_media(&message);
         let told = self.events.iter().any(|event| {
@@ -111,11 +120,7 @@ impl Turn<'_> {
                 if *known == message && *before == status)
         });
         if !told {
-            self.log(EventBody::Status {
-                message,
-                status,
-                detail,
-            });
+            self.fate(message, status, detail);
         }
     }
 

@@ -9,7 +9,6 @@ use kefu_plugin_api::{
 
 use super::{Doing, Missed, Turn, Violation, waiting};
 use crate::{
-    log::EventBody,
     problem::{Problem, Slug},
     session::Record,
 };
@@ -23,6 +22,7 @@ pub(super) struct Checkpoint {
     missed: Missed,
     typing: bool,
     active: bool,
+    moving: bool,
 }
 
 impl Turn<'_> {
@@ -34,6 +34,16 @@ impl Turn<'_> {
     /// # Errors
     /// Anywhere else the turn must be dropped.
     pub fn adapter_failed(&mut self, detail: &str) -> Result<(), Violation> {
+        if self.leaving {
+            // It is being left: what it makes of that does not matter.
+            self.firing = None;
+            self.notes
+                .push(format!("{}: {detail}", self.record.provider));
+            if std::mem::replace(&mut self.doing, Doing::Anything) == Doing::Move {
+                self.go_over();
+            }
+            return Ok(());
+        }
         let opening = self.record.state == SessionState::Opening;
         if let (Some(firing), false) = (self.firing.take(), opening) {
             self.timer_failed(firing, detail);
@@ -43,11 +53,8 @@ impl Turn<'_> {
         if let (Doing::Held, Some(message)) = (doing, self.telling.message.take()) {
             self.notes
                 .push(format!("{}: {detail}", self.record.provider));
-            self.log(EventBody::Status {
-                message,
-                status: MessageStatus::Failed,
-                detail: Some("the provider could not read it".into()),
-            });
+            let detail = Some("the provider could not read it".into());
+            self.fate(message, MessageStatus::Failed, detail);
             return Ok(());
         }
         if !opening && !matches!(doing, Doing::Close(_)) {
@@ -60,7 +67,9 @@ impl Turn<'_> {
             Doing::Exit if self.record.capabilities.exit == Exit::Ends => {
                 self.end(EndReason::Visitor);
             }
-            Doing::Anything | Doing::Finish | Doing::Held | Doing::Exit => self.handshake_failed(),
+            Doing::Anything | Doing::Finish | Doing::Held | Doing::Exit | Doing::Move => {
+                self.handshake_failed();
+            }
         }
         Ok(())
     }
@@ -71,6 +80,9 @@ impl Turn<'_> {
     /// # Errors
     /// As there.
     pub fn adapter_absent(&mut self, detail: &str) -> Result<(), Violation> {
+        if self.leaving {
+            return self.adapter_failed(detail);
+        }
         let opening = self.record.state == SessionState::Opening;
         match self.firing.take() {
             Some(firing) if !opening => {
@@ -90,6 +102,7 @@ impl Turn<'_> {
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let goes_on = self.record.state == SessionState::Opening
             || self.firing.is_some()
+            || self.leaving
             || matches!(self.doing, Doing::Close(_) | Doing::Held);
         goes_on.then(|| Checkpoint {
             record: self.record.clone(),
@@ -99,6 +112,7 @@ impl Turn<'_> {
             missed: self.missed.clone(),
             typing: self.typing,
             active: self.active,
+            moving: self.moving.is_some(),
         })
     }
 
@@ -111,12 +125,16 @@ impl Turn<'_> {
             missed,
             typing,
             active,
+            moving,
         }) = checkpoint
         {
             self.record = record;
             self.missed = missed;
             self.typing = typing;
             self.active = active;
+            if !moving {
+                self.moving = None;
+            }
             self.events.truncate(events);
             self.calls.truncate(calls);
             self.names.truncate(names);
@@ -133,11 +151,8 @@ impl Turn<'_> {
             self.handshake_failed();
         }
         if let (true, Some(message)) = (self.ending.answered, self.ending.message.take()) {
-            self.log(EventBody::Status {
-                message,
-                status: MessageStatus::Unknown,
-                detail: Some("the vendor's answer could not be read".into()),
-            });
+            let detail = Some("the vendor's answer could not be read".into());
+            self.fate(message, MessageStatus::Unknown, detail);
         }
     }
 
@@ -164,11 +179,8 @@ impl Turn<'_> {
         }
         if let Event::FromVisitor { message } = event {
             self.missed.not_sent.push(message.id.clone());
-            self.log(EventBody::Status {
-                message: message.id.clone(),
-                status: MessageStatus::Failed,
-                detail: Some(waiting::ENDED_BEFORE.into()),
-            });
+            let detail = Some(waiting::ENDED_BEFORE.into());
+            self.fate(message.id.clone(), MessageStatus::Failed, detail);
         }
         matches!(
             event,

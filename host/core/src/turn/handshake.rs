@@ -8,7 +8,10 @@ use kefu_plugin_api::{
 };
 
 use super::{Name, NameKey, Turn, timers::max_idle_ms};
-use crate::session::{Fallback, TimerKey, conversation_id};
+use crate::{
+    log::MoveReason,
+    session::{TimerKey, conversation_id},
+};
 
 impl Turn<'_> {
     /// Asks the provider that the record names to take the session.
@@ -91,23 +94,14 @@ impl Turn<'_> {
         if self.record.fallbacks.is_empty() {
             return self.end(EndReason::ProviderError);
         }
-        self.moved_on = true;
-        let Fallback { provider, group } = self.record.fallbacks.remove(0);
-        let record = &mut self.record;
-        record.provider = provider;
-        record.group = group;
-        record.vendor_session = None;
-        record.adapter_state.clear();
-        record.state_version.clear();
-        record.timers.clear();
-        record.timer_failures.clear();
-        record.config = Default::default();
-        record.agent = None;
-        record.queue = None;
-        record.leave_form = None;
-        // Calls to the provider before are left to end by themselves; their
-        // ends belong to nobody now.
-        record.open_calls.clear();
-        self.ask_provider();
+        let next = self.record.fallbacks.remove(0);
+        let refused = self.record.moves.handing_over;
+        if self.record.is_shown() {
+            self.take_back();
+        }
+        if refused {
+            self.handover_refused();
+        }
+        self.pass_to(next, MoveReason::Failover);
     }
 }

@@ -9,7 +9,7 @@ use kefu_plugin_api::{
 use super::{Turn, Violation};
 use crate::{
     log::{CapabilityChange, EventBody, StateChange},
-    session::TimerKey,
+    session::{HumanWish, TimerKey},
 };
 
 impl Turn<'_> {
@@ -39,6 +39,14 @@ impl Turn<'_> {
                 to.as_str()
             )));
         }
+        if self.is_handed_over(to) {
+            let wish = self.record.human_wanted.take();
+            self.decide_handover(wish.unwrap_or(HumanWish { group: None }));
+            return Ok(());
+        }
+        if to != SessionState::Robot {
+            self.stop_holding();
+        }
         let record = &mut self.record;
         record.state = to;
         if to == SessionState::Human {
@@ -62,8 +70,7 @@ impl Turn<'_> {
         if from == SessionState::Opening {
             self.record.fallbacks.clear();
             self.record.service.taken_at = Some(self.context.now);
-            let card = self.record.card();
-            self.log(EventBody::Opened(Box::new(card)));
+            self.taken();
         }
         let change = StateChange {
             from,
@@ -74,6 +81,22 @@ impl Turn<'_> {
         };
         self.log(EventBody::State(change));
         Ok(())
+    }
+
+    /// A provider has taken the session. Apps are told that it is opened once;
+    /// after a move, what is different now.
+    fn taken(&mut self) {
+        if self.record.moves.opened_before {
+            let change = CapabilityChange {
+                capabilities: Some(self.record.shown_capabilities()),
+                config: Some(self.record.config.clone()),
+            };
+            self.log(EventBody::Capabilities(Box::new(change)));
+        } else {
+            let card = self.record.card();
+            self.log(EventBody::Opened(Box::new(card)));
+        }
+        self.taken_again();
     }
 
     /// The session stands where it stood; the agent may be another.
@@ -97,6 +120,9 @@ impl Turn<'_> {
             AgentChange::Joined | AgentChange::Transferred => {
                 if self.record.state != SessionState::Human {
                     self.set_state(SessionState::Human, Some(agent.clone()), None)?;
+                    if self.moving.is_some() {
+                        return Ok(());
+                    }
                 } else if self.record.agent.as_ref() != Some(&agent) {
                     self.agent_is_new();
                 }
@@ -178,6 +204,8 @@ impl Turn<'_> {
         record.silence = Default::default();
         record.queue = None;
         record.human_wanted = None;
+        record.moves.holds_for_human = false;
+        record.held.clear();
         record.profile_waits = false;
         record.rating.exit_waits = false;
         record

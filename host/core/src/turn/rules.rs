@@ -126,7 +126,7 @@ impl Turn<'_> {
                     "this provider takes no messages while the visitor is queued",
                 ));
             }
-            SessionState::Opening if self.too_much_waits() => {
+            _ if self.waits_for_somebody() && self.too_much_waits() => {
                 return Err(Problem::new(
                     Slug::Overloaded,
                     "too many messages wait for the vendor already",
@@ -134,7 +134,9 @@ impl Turn<'_> {
             }
             _ => {}
         }
-        let (content, converted_from) = convert(&self.record.capabilities, state, content)?;
+        let waits = self.waits_for_somebody();
+        let judged_as = if waits { SessionState::Opening } else { state };
+        let (content, converted_from) = convert(&self.record.capabilities, judged_as, content)?;
         self.arrive();
         let id = MessageId::from(self.draw_uuid());
         // Its form may have been changed before it came here.
@@ -153,7 +155,7 @@ impl Turn<'_> {
             converted_from,
             detail: None,
         }));
-        if state == SessionState::Opening {
+        if waits {
             // Converted only if nobody carries it whole; who answers is judged
             // again when that is known.
             self.record.waiting.push(Waiting {
@@ -180,6 +182,16 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Whether what is said waits until it is known who answers.
+    fn waits_for_somebody(&self) -> bool {
+        let holds = self.record.moves.holds_for_human;
+        match self.record.state {
+            SessionState::Opening => true,
+            SessionState::Robot => holds,
+            _ => false,
+        }
+    }
+
     fn human(&mut self, group: Option<String>) -> Result<(), Problem> {
         let group = group.map(Into::into);
         match self.record.state {
@@ -189,6 +201,19 @@ impl Turn<'_> {
                 Slug::AlreadyHuman,
                 "an agent already answers in this session",
             )),
+            state if self.record.handover.is_some() && !self.record.had_human => {
+                self.arrive();
+                self.changed = true;
+                let wish = HumanWish { group };
+                if state == SessionState::Opening {
+                    self.record.human_wanted = Some(wish);
+                } else if self.can_hand_over() {
+                    self.decide_handover(wish);
+                } else {
+                    self.say_nobody_is_there();
+                }
+                Ok(())
+            }
             _ if !self.record.capabilities.to_human => Err(Problem::new(
                 Slug::UnsupportedByProvider,
                 "this provider has no humans to ask for",

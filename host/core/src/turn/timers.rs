@@ -59,6 +59,10 @@ impl Turn<'_> {
                 TimerKey::Silence(side) => self.look_at_silence(side),
                 TimerKey::RatingWindow => self.close_rating_window(),
                 TimerKey::Idle => self.close_if_idle(),
+                TimerKey::Human => {
+                    self.stop_holding();
+                    self.release_waiting();
+                }
                 TimerKey::Adapter(_) => {}
             }
         }

@@ -15,7 +15,7 @@ use crate::{
     emoji::EmojiTable,
     log::LogEvent,
     outbox::{Finished, OutboxEntry},
-    session::Record,
+    session::{Fallback, Record},
 };
 
 /// What comes to a session.
@@ -39,6 +39,14 @@ pub enum Input {
     Replay(Box<OutboxEntry>),
     /// It is time to look at the timers.
     Timers,
+    /// The provider that it is bound to cannot serve: it is opened elsewhere if
+    /// it waits for somebody.
+    Reopen {
+        /// Which provider; one that it has left already changes nothing.
+        from: ProviderId,
+        /// Whom to ask instead, in this order.
+        order: Vec<Fallback>,
+    },
     /// The gateway ends it.
     Close(EndReason),
 }
@@ -61,6 +69,13 @@ pub struct Context<'a> {
 pub trait Log {
     /// Where a message stands; `None` if it is not there.
     fn said(&self, session: &SessionId, message: &MessageId) -> Option<Said>;
+
+    /// The log after a number, as it was committed.
+    fn since(&self, session: &SessionId, after: u64) -> Vec<LogEvent>;
+
+    /// Whether a link in a log leads to media that the gateway keeps for the
+    /// session's visitor.
+    fn is_own_media(&self, url: &str) -> bool;
 }
 
 /// A message in a log.
@@ -77,6 +92,11 @@ pub struct Said {
 pub trait Providers {
     /// What is known of a provider; `None` if it cannot take calls now.
     fn facts(&self, provider: &ProviderId) -> Option<ProviderFacts>;
+
+    /// Whether a provider takes new sessions now.
+    fn takes_sessions(&self, provider: &ProviderId) -> bool {
+        self.facts(provider).is_some()
+    }
 
     /// Whether the visitor of this session has another one open with a
     /// provider.
@@ -110,8 +130,11 @@ pub struct Outcome {
     pub events: Vec<LogEvent>,
     /// New calls.
     pub calls: Vec<OutboxEntry>,
-    /// Numbers of calls that are over.
+    /// Numbers of calls that are over, those that were taken back included.
     pub finished: Vec<u64>,
+    /// Numbers of calls that must not be sent any more, if they are not under
+    /// way.
+    pub withdrawn: Vec<u64>,
     /// Names under which callbacks shall find it.
     pub names: Vec<Name>,
     /// Whether somebody at the desk is typing.

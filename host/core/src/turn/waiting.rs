@@ -11,7 +11,6 @@ use kefu_plugin_api::{
 use super::{Doing, Todo, Turn};
 use crate::{
     command::MAX_TEXT,
-    log::EventBody,
     problem::{Problem, Slug},
     session::{HumanWish, Waiting},
 };
@@ -28,6 +27,10 @@ impl Turn<'_> {
         let takes = self.record.capabilities.messages_while.contains(&state);
         match state {
             SessionState::Opening => return,
+            SessionState::Robot if self.hands_waiting_over() => return,
+            SessionState::Robot if self.record.moves.holds_for_human => {
+                return self.ask_as_wished();
+            }
             SessionState::Ended => return self.fail_waiting(ENDED_BEFORE),
             _ if self.record.config.blocked => {
                 self.record.human_wanted = None;
@@ -49,12 +52,28 @@ impl Turn<'_> {
     fn fail_waiting(&mut self, why: &str) {
         for Waiting { id, .. } in std::mem::take(&mut self.record.waiting) {
             self.missed.not_sent.push(id.clone());
-            self.log(EventBody::Status {
-                message: id,
-                status: MessageStatus::Failed,
-                detail: Some(why.into()),
-            });
+            self.fate(id, MessageStatus::Failed, Some(why.into()));
         }
+    }
+
+    /// A robot has taken the session, and the visitor wished for a human while
+    /// it was opening. Whether another provider's take over at once, with all
+    /// that waits.
+    fn hands_waiting_over(&mut self) -> bool {
+        if self.record.handover.is_none() {
+            return false;
+        }
+        let Some(wish) = self.record.human_wanted.take() else {
+            return false;
+        };
+        self.changed = true;
+        if !self.can_hand_over() {
+            self.say_nobody_is_there();
+            return false;
+        }
+        self.decide_handover(wish);
+        self.leave_provider();
+        true
     }
 
     fn tell_profile(&mut self) {
@@ -75,7 +94,10 @@ impl Turn<'_> {
         self.changed = true;
         let news = match self.record.state {
             SessionState::Robot => true,
-            SessionState::Queued | SessionState::Unattended => group.is_some(),
+            // A session that has moved was opened in that group.
+            SessionState::Queued | SessionState::Unattended => {
+                group.is_some() && self.record.moves.count == 0
+            }
             SessionState::Opening | SessionState::Human | SessionState::Ended => false,
         };
         if news && self.record.capabilities.to_human {
@@ -112,14 +134,8 @@ impl Turn<'_> {
             }
             Err(_) => {
                 self.missed.not_sent.push(id.clone());
-                self.log(EventBody::Status {
-                    message: id,
-                    status: MessageStatus::Failed,
-                    detail: Some(format!(
-                        "the provider does not carry {} here",
-                        kind.as_str()
-                    )),
-                });
+                let detail = format!("the provider does not carry {} here", kind.as_str());
+                self.fate(id, MessageStatus::Failed, Some(detail));
             }
         }
     }

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use kefu_core::{
     command::Command,
+    log::EventBody,
     outbox::Finished,
-    session::Record,
+    session::{Fallback, Handover, MAX_MOVES, Record},
     turn::{Input, Outcome},
 };
 use kefu_plugin_api::{
     capability::{AgentChange, EndReason, EvaluationTarget, Queue, SessionState},
     effect::{Call, Effect},
-    event::{CallResult, ProviderEvent},
+    event::{CallResult, Event, ProviderEvent},
     http::HttpRequest,
-    message::SenderKind,
-    wire::{decode, encode},
+    message::{MessageStatus, SenderKind},
+    wire::{HandleInput, decode, encode},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -39,10 +40,16 @@ proptest! {
     fn whatever_happens_the_record_and_the_log_stay_sound(
         steps in vec(step(), 1..40),
         zhichi_like in any::<bool>(),
+        hands_over in any::<bool>(),
     ) {
         let first = if zhichi_like { asks_at_exit() } else { able() };
         let desk = Desk::of(first).and("second", unable());
         let mut visit = Visit::new(desk, &["first", "second"]);
+        visit.record.handover = hands_over.then(|| Handover {
+            to: "second".into(),
+            group: None,
+            groups: Default::default(),
+        });
         let mut entries = BTreeSet::new();
         let opens = Step { seconds: 0, input: Input::Open, answers: vec![] };
         for step in std::iter::once(opens).chain(steps) {
@@ -104,8 +111,189 @@ fn sound(
         prop_assert_ne!(after.state, SessionState::Robot, "no way back to the robot");
     }
     prop_assert!(after.unread.len() <= 99);
-    prop_assert!(after.state != SessionState::Opening || before.state == SessionState::Opening);
+    // There and back again within a turn is a move, too.
+    let mut bodies = outcome.events.iter().map(|event| &event.body);
+    let moved = bodies.any(|body| matches!(body, EventBody::Moved(_)));
+    prop_assert!(
+        after.state != SessionState::Opening || before.state == SessionState::Opening || moved
+    );
+    bound_to_one(before, outcome)
+}
+
+/// A session is at one provider at a time: what is asked for in a turn is
+/// asked of the one that it had, then of the one that it has, and what the log
+/// says of moves leads from the one to the other.
+fn bound_to_one(before: &Record, outcome: &Outcome) -> Result<(), TestCaseError> {
+    let after = &outcome.record;
+    let mut at = before.provider.clone();
+    for event in &outcome.events {
+        if let EventBody::Moved(moved) = &event.body {
+            prop_assert_eq!(&moved.from, &at);
+            at = moved.to.clone();
+        }
+    }
+    if before.is_shown() && !after.is_over() {
+        prop_assert_eq!(&at, &after.provider, "the log says where the session is");
+    }
+    prop_assert!(after.moves.count <= MAX_MOVES);
     Ok(())
+}
+
+/// Where each message is that a visitor was told is accepted: sent (its call is
+/// open), held by the adapter, waiting for a handshake, or settled.
+fn each_in_one_place(visit: &Visit) -> Result<(), TestCaseError> {
+    let mut settled = BTreeSet::new();
+    for event in &visit.log {
+        if let EventBody::Status {
+            message, status, ..
+        } = &event.body
+            && *status != MessageStatus::Read
+        {
+            settled.insert(message.clone());
+        }
+    }
+    let record = &visit.record;
+    for event in &visit.log {
+        let EventBody::Message(message) = &event.body else {
+            continue;
+        };
+        if message.from.kind != SenderKind::Visitor {
+            continue;
+        }
+        let open = record
+            .open_calls
+            .iter()
+            .filter(|it| it.message.as_ref() == Some(&message.id));
+        let places = [
+            settled.contains(&message.id),
+            open.count() > 0,
+            record.held.contains(&message.id),
+            record.waiting.iter().any(|one| one.id == message.id),
+        ];
+        let places = places.into_iter().filter(|is_there| *is_there).count();
+        if record.is_over() {
+            prop_assert!(places <= 1);
+        } else {
+            prop_assert_eq!(places, 1, "message {} of {:?}", message.id, record);
+        }
+    }
+    Ok(())
+}
+
+/// An adapter that tells the fate of each message, whatever else it does: it
+/// sends it, or holds it back until it hears something.
+fn honest(input: &HandleInput, choice: u8) -> Vec<Effect> {
+    match &input.event {
+        Event::FromVisitor { message } if !choice.is_multiple_of(3) => {
+            let request = HttpRequest::get("https://vendor.example/");
+            let name = format!("s{}", message.id);
+            vec![Call::new(name, request).carrying(message.id.clone()).into()]
+        }
+        Event::CallFinished {
+            call,
+            result: CallResult::Answered { .. },
+            ..
+        } => match call.as_str().strip_prefix('s') {
+            Some(message) => vec![Effect::delivered(message.into())],
+            None => vec![],
+        },
+        Event::Opened { .. } | Event::FromProvider { .. } | Event::HumanRequested { .. } => {
+            match choice % 6 {
+                0 => vec![],
+                1 => vec![Effect::Close {
+                    reason: EndReason::ProviderError,
+                }],
+                2 => vec![Effect::state(SessionState::Human)],
+                3 => vec![Effect::state(SessionState::Queued)],
+                4 => vec![Effect::state(SessionState::Unattended)],
+                _ => vec![Effect::state(SessionState::Robot)],
+            }
+        }
+        Event::Closing { .. } if choice.is_multiple_of(2) => {
+            vec![Call::new("out", HttpRequest::get("https://vendor.example/")).into()]
+        }
+        _ => vec![],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_message_is_lost_or_sent_twice_however_often_a_session_moves(
+        steps in vec((0..9_u8, any::<u8>(), any::<u8>()), 1..40),
+        hands_over in any::<bool>(),
+    ) {
+        let desk = Desk::of(able()).and("second", able()).and("third", able());
+        let mut visit = Visit::new(desk, &["first", "third"]);
+        visit.record.handover = hands_over.then(|| Handover {
+            to: "second".into(),
+            group: None,
+            groups: Default::default(),
+        });
+        let mut sent = BTreeSet::new();
+        for (kind, choice, which) in std::iter::once((9, 5, 0)).chain(steps) {
+            let before = visit.record.clone();
+            let providers = ["first", "second", "third"];
+            let input = match kind {
+                0 | 1 => Input::Command(text("hello")),
+                2 => Input::Command(Command::Human { group: None }),
+                3 | 4 => Input::Provider {
+                    from: before.provider.clone(),
+                    event: ProviderEvent::Typing {},
+                },
+                5 => Input::Reopen {
+                    from: before.provider.clone(),
+                    order: providers.map(|to| Fallback::new(to, None)).to_vec(),
+                },
+                6 | 7 => {
+                    let open = &before.open_calls;
+                    let Some(call) = open.get(usize::from(which) % open.len().max(1)) else {
+                        continue;
+                    };
+                    let detail = String::new();
+                    let result = match choice % 4 {
+                        0 => CallResult::NotSent { detail },
+                        1 => CallResult::Unknown { detail },
+                        _ => CallResult::Answered { response: ok() },
+                    };
+                    Input::Finished(Finished {
+                        number: call.number,
+                        result,
+                        token_renewed: false,
+                        attempts: 1,
+                    })
+                }
+                8 => {
+                    visit.passes(20);
+                    Input::Timers
+                }
+                _ => Input::Open,
+            };
+            // Now and then a provider takes no calls.
+            let all = visit.desk.clone();
+            if which.is_multiple_of(7) {
+                visit.desk.0.remove(&providers[usize::from(choice) % 3].into());
+            }
+            let mut turns = 0_u8;
+            let ran = visit.run(input, |input| {
+                turns += 1;
+                // A table of its own for each call of the turn.
+                Ok(honest(input, choice.wrapping_add(turns.wrapping_mul(which))))
+            });
+            visit.desk = all;
+            let Ok(ran) = ran else { continue };
+            bound_to_one(&before, &ran.outcome)?;
+            for entry in &ran.outcome.calls {
+                if let Some(message) = &entry.call.message {
+                    let new = sent.insert((entry.provider.clone(), message.clone()));
+                    // Back at a provider that has not confirmed it.
+                    prop_assert!(new || before.moves.count > 0 || ran.outcome.record.moves.count > 0);
+                }
+            }
+            each_in_one_place(&visit)?;
+        }
+    }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -137,6 +325,10 @@ fn input() -> impl Strategy<Value = Input> {
             Input::Finished(Finished { number, result, token_renewed, attempts: 1 })
         }),
         2 => Just(Input::Timers),
+        1 => Just(Input::Reopen {
+            from: "first".into(),
+            order: vec![Fallback::new("second", None)],
+        }),
         1 => reason().prop_map(Input::Close),
     ]
 }

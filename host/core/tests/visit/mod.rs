@@ -90,6 +90,15 @@ impl Log for Written<'_> {
         }
         (!said.seqs.is_empty()).then_some(said)
     }
+
+    fn since(&self, _: &SessionId, after: u64) -> Vec<LogEvent> {
+        let newer = self.0.iter().filter(|event| event.seq > after);
+        newer.cloned().collect()
+    }
+
+    fn is_own_media(&self, url: &str) -> bool {
+        url.starts_with("https://gateway.example/v1/media/")
+    }
 }
 
 pub(crate) const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -119,12 +128,10 @@ impl Visit {
                 ..Visitor::default()
             },
             client: Client::default(),
+            asked_group: None,
             order: order
                 .iter()
-                .map(|&provider| Fallback {
-                    provider: provider.into(),
-                    group: None,
-                })
+                .map(|&provider| Fallback::new(provider, None))
                 .collect(),
             now,
         });
@@ -434,6 +441,11 @@ fn brief(event: &LogEvent) -> String {
             )
         }
         EventBody::Capabilities(_) => "session.capabilities".into(),
+        EventBody::Moved(moved) => format!(
+            "session.moved {} {} {:?}",
+            moved.from, moved.to, moved.reason
+        )
+        .to_lowercase(),
         EventBody::Ended { reason } => format!("session.ended {}", reason.as_str()),
         EventBody::Message(message) => format!("message {}", message.content.to_text()),
         EventBody::Status { status, .. } => format!("message.status {status:?}").to_lowercase(),

@@ -249,6 +249,10 @@ fn entry(entry: &Value, words: Language) -> String {
             let [from, to] = ["from", "to"].map(|key| text(&entry[key]));
             add(&format!("{from} → {to}"));
         }
+        Some("session.moved") => {
+            let [from, to, why] = ["from", "to", "reason"].map(|key| text(&entry[key]));
+            add(&format!("{from} → {to} {why}"));
+        }
         _ => {
             for key in [
                 "provider", "state", "reason", "message", "status", "event", "agent", "detail",

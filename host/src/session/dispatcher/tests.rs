@@ -108,10 +108,7 @@ fn entry(session: &str, provider: &str) -> OutboxEntry {
 }
 
 fn record(provider: &str) -> Record {
-    let order = vec![Fallback {
-        provider: provider.into(),
-        group: None,
-    }];
+    let order = vec![Fallback::new(provider, None)];
     Record::open(Opening {
         synthetic: false,
         id: "s".into(),
@@ -119,6 +116,7 @@ fn record(provider: &str) -> Record {
         desk: "desk".into(),
         visitor: Visitor::default(),
         client: Client::default(),
+        asked_group: None,
         order,
         now: Timestamp::from_unix_ms(0),
     })

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use kefu_core::turn::{Name, NameKey};
+use kefu_core::{
+    session::Record,
+    turn::{Name, NameKey},
+};
 use kefu_plugin_api::{
     adapter::{Dedupe, Receipt, Received},
     error::Reject,
@@ -200,6 +203,9 @@ impl Engine {
             None => None,
         };
         let session = match by_vendor {
+            Some(session) if self.has_left(&session, provider, vendor_session.as_deref())? => {
+                return Ok(None);
+            }
             Some(session) => session,
             None => {
                 let newest = named(NameKey::Conversation(conversation.as_str().to_owned()))?;
@@ -240,14 +246,29 @@ impl Engine {
     }
 
     fn is_over(&self, session: &SessionId) -> Result<bool, StoreError> {
-        if let Some(record) = self.0.dispatcher.peek(session) {
-            return Ok(record.is_over());
+        let record = self.look_at(session)?;
+        Ok(record.is_none_or(|record| record.is_over()))
+    }
+
+    /// Whether the session went on to another provider and left this vendor's
+    /// session behind, even if it has come back since.
+    fn has_left(
+        &self,
+        session: &SessionId,
+        provider: &ProviderId,
+        vendor_session: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let record = self.look_at(session)?;
+        let left = |id| record.is_some_and(|record| record.moves.has_left(provider, id));
+        Ok(vendor_session.is_some_and(left))
+    }
+
+    /// A session as it was last committed.
+    pub(super) fn look_at(&self, session: &SessionId) -> Result<Option<Arc<Record>>, StoreError> {
+        match self.0.dispatcher.peek(session) {
+            Some(record) => Ok(Some(record)),
+            None => Ok(self.0.store.record(session)?.map(Arc::new)),
         }
-        Ok(self
-            .0
-            .store
-            .record(session)?
-            .is_none_or(|record| record.is_over()))
     }
 }
 

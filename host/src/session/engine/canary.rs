@@ -30,10 +30,7 @@ impl Engine {
             .ok_or_else(|| route::no_desk(&request.desk))?;
         let route = desk.routes.iter().find(|route| route.provider == *provider);
         let group = route.and_then(|route| routing::vendor_group(route, None));
-        Ok(Fallback {
-            provider: provider.clone(),
-            group: group.map(Into::into),
-        })
+        Ok(Fallback::new(provider.clone(), group.map(Into::into)))
     }
 
     /// Ends the synthetic session that this visitor has open at this desk, if

@@ -8,8 +8,8 @@ use kefu_core::{
     figures::{Observation, Seen},
     log::SessionCard,
     problem::{Problem, Slug},
-    routing::{self, RouteRequest},
-    session::{Fallback, Opening, Record, session_id},
+    routing::{self, Choice, Decision, RouteRequest},
+    session::{Fallback, Handover, Opening, Record, session_id},
     turn::Input,
 };
 use kefu_plugin_api::{
@@ -57,6 +57,7 @@ impl Engine {
                 desk: request.desk.clone(),
                 visitor: request.visitor.clone(),
                 client: request.client.clone(),
+                asked_group: request.group.clone(),
                 order,
                 synthetic: request.only.is_some(),
                 now,
@@ -202,19 +203,7 @@ impl Engine {
             let figures = &self.0.figures;
             figures.count(&desk.id, &nobodys, &[seen], clock::now());
         }
-        let order: Vec<_> = self
-            .0
-            .router
-            .askable(decision.order)
-            .into_iter()
-            .map(|choice| Offer {
-                shadow: shadow(desk, &choice, request.group.as_deref()),
-                choice: Fallback {
-                    provider: choice.provider,
-                    group: choice.group.map(Into::into),
-                },
-            })
-            .collect();
+        let order = self.offers(desk, decision, question.group);
         match order.first() {
             Some(first) => self.0.router.taken(&first.choice.provider),
             None => return Err(nobody()),
@@ -222,8 +211,34 @@ impl Engine {
         Ok(order)
     }
 
-    /// The vendor's name of a desk's group, by the route of this provider or the
-    /// migration that leads there.
+    /// Who is asked for a session of this visitor now, in order.
+    pub(super) fn order(
+        &self,
+        desk: &Desk,
+        question: &RouteRequest<'_>,
+    ) -> Result<Vec<Fallback>, Problem> {
+        let decision = self.0.router.choose(desk, question)?;
+        let offers = self.offers(desk, decision, question.group).into_iter();
+        Ok(offers.map(|offer| offer.choice).collect())
+    }
+
+    /// Those of a decision who are asked, with what their routes say.
+    fn offers(&self, desk: &Desk, decision: Decision, asked: Option<&str>) -> Vec<Offer> {
+        let order = self.0.router.askable(decision.order).into_iter();
+        order
+            .map(|choice| Offer {
+                shadow: shadow(desk, &choice, asked),
+                choice: Fallback {
+                    handover: handover(desk, &choice, asked),
+                    provider: choice.provider,
+                    group: choice.group.map(Into::into),
+                },
+            })
+            .collect()
+    }
+
+    /// The vendor's name of a desk's group, by the route of this provider, or
+    /// the handover or the migration that leads there.
     pub(super) async fn translate_group(
         &self,
         who: &VisitorKey,
@@ -231,24 +246,35 @@ impl Engine {
         group: &str,
     ) -> Result<Option<String>, Problem> {
         let record = self.owned(who, session).await?;
+        if let Some(handover) = &record.handover {
+            // Whoever takes over is asked.
+            let group = handover.vendor_group(Some(group));
+            return Ok(group.map(|group| group.into_string()));
+        }
         let config = self.0.config.load();
-        let route = config.desk(record.desk.as_str()).and_then(|desk| {
-            desk.routes
-                .iter()
-                .find(|route| route.provider == record.provider)
-        });
-        Ok(match route {
-            Some(route) => routing::vendor_group(route, Some(group)),
-            None => {
-                let leads_there = |migration: &&Migration| {
-                    migration.desk == record.desk && migration.to == record.provider
-                };
-                let mut migrations = config.main.migrations.values();
-                let words = migrations.find(leads_there).map(|it| &it.groups);
-                let word = words.and_then(|groups| groups.get(group));
-                Some(word.map_or(group, String::as_str).to_owned())
-            }
-        })
+        let routes = config
+            .desk(record.desk.as_str())
+            .map(|desk| desk.routes.as_slice())
+            .unwrap_or_default();
+        let own = routes
+            .iter()
+            .find(|route| route.provider == record.provider);
+        if let Some(route) = own {
+            return Ok(routing::vendor_group(route, Some(group)));
+        }
+        // One that only takes over has its groups where that is said.
+        let takes_over = routes
+            .iter()
+            .filter_map(|route| route.handover.as_ref())
+            .find(|handover| handover.to == record.provider)
+            .map(|handover| &handover.groups);
+        let leads_there = |migration: &&Migration| {
+            migration.desk == record.desk && migration.to == record.provider
+        };
+        let mut migrations = config.main.migrations.values();
+        let words = takes_over.or_else(|| migrations.find(leads_there).map(|it| &it.groups));
+        let word = words.and_then(|groups| groups.get(group));
+        Ok(Some(word.map_or(group, String::as_str).to_owned()))
     }
 
     /// Waits until the vendor has taken the session or nobody will.
@@ -296,7 +322,7 @@ struct Offer {
 
 /// Who is judged beside whom a visitor gets by a route. What a migration moved
 /// does not open by the route.
-fn shadow(desk: &Desk, choice: &routing::Choice, group: Option<&str>) -> Option<Fallback> {
+fn shadow(desk: &Desk, choice: &Choice, group: Option<&str>) -> Option<Fallback> {
     let route = desk.routes.get(choice.route_index)?;
     let provider = route.shadow.clone()?;
     if choice.migration.is_some() {
@@ -305,10 +331,24 @@ fn shadow(desk: &Desk, choice: &routing::Choice, group: Option<&str>) -> Option<
     // Groups in the words of whoever is judged, where the desk knows them.
     let own = desk.routes.iter().find(|route| route.provider == provider);
     let group = own.and_then(|route| routing::vendor_group(route, group));
-    Some(Fallback {
-        provider,
-        group: group.map(Into::into),
-    })
+    Some(Fallback::new(provider, group.map(Into::into)))
+}
+
+/// Whose humans take over on a route, in the group that is asked for.
+fn handover(desk: &Desk, choice: &Choice, asked: Option<&str>) -> Option<Handover> {
+    let route = desk.routes.get(choice.route_index)?;
+    // The choice may lead elsewhere than its route.
+    let handover = route
+        .handover
+        .as_ref()
+        .filter(|_| route.provider == choice.provider)?;
+    let mut taken = Handover {
+        to: handover.to.clone(),
+        group: handover.group.clone().map(Into::into),
+        groups: handover.groups.clone(),
+    };
+    taken.group = taken.vendor_group(asked);
+    Some(taken)
 }
 
 fn nobody() -> Problem {

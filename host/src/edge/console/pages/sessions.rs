@@ -260,6 +260,9 @@ fn entry(view: &View<'_>, entry: &TrailEntry) -> Markup {
                     Happened::Message(message) => (message_steps(view, message)),
                     Happened::Opened { provider, state: at } => p { (provider) " · " (state_word(w, *at)) },
                     Happened::State { from, to } => p { (state_word(w, *from)) " → " (state_word(w, *to)) },
+                    Happened::Moved(moved) => p {
+                        (moved.from) " → " (moved.to) " · " (parts::text(&json!(moved.reason)))
+                    },
                     Happened::Ended { reason } => p { (parts::text(&json!(reason))) },
                     Happened::Status { message, status, detail } => p {
                         code.id { (message) } " " (arrival(w, *status))

@@ -13,6 +13,11 @@ class Events extends Visit {
     switch (type) {
       case 'session.opened': Object.assign(session, data); break;
       case 'session.state': this._onState(data); break;
+      case 'session.moved':
+        session.offered = this._invitation = null;
+        this._closeSheet();
+        this._line(this.t('opening'));
+        break;
       case 'session.capabilities':
         session.capabilities = data.capabilities ?? session.capabilities;
         session.config = data.config ?? session.config;
@@ -45,7 +50,7 @@ class Events extends Visit {
     const session = this._session;
     session.state = to;
     if (agent) session.agent = agent;
-    if (queue) session.queue = queue;
+    session.queue = queue;
     if (to === 'unattended' || to === 'queued') this._line(this.t(to));
     if (to === 'human') this._greet('joined', session.agent);
     this._dropSuggestions();

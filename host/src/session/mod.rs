@@ -10,7 +10,8 @@
 //!   order; `rota` says whose turn it is, so that no provider keeps the others
 //!   waiting.
 //! - `worker` has the threads, away from the I/O runtime; `turns` is what they
-//!   run, `replay` what of a turn is kept while it waits for another provider.
+//!   run, `commit` what they come to, `replay` what of a turn is kept while it
+//!   waits for another provider.
 //! - `inbound` holds messages back until the media in them are fetched.
 //! - `watchdog` looks after calls that do not return.
 //! - `following` tells whoever follows sessions after the fact.
@@ -19,6 +20,7 @@
 //! - [`hub`] passes committed events on to open streams.
 
 mod clock;
+mod commit;
 mod dispatcher;
 pub mod engine;
 mod facts;

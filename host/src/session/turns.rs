@@ -1,45 +1,33 @@
 //! What a turn is, from an input to its commit.
 //!
 //! Reads the session if it is not in memory, asks the core, calls the adapter
-//! as often as the core wants, and hands the outcome to the store; the end is
-//! told from the store's thread. Invariant: nobody is answered, no stream is
-//! told and nothing leaves before the commit is on disk.
+//! as often as the core wants, and hands the outcome to `commit`. Invariant: a
+//! turn that does not come to its commit leaves nothing behind.
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use kefu_core::{
-    log::{EventBody, LogEvent},
-    outbox::{DeadLetter, Letter, OutboxEntry},
+    outbox::OutboxEntry,
     problem::{Problem, Slug},
-    push,
     session::Record,
-    turn::{Context, Input, Outcome, Reply, Turn, Violation},
+    turn::{Context, Input, Turn, Violation},
 };
-use kefu_plugin_api::{
-    effect::Effect,
-    event::Event,
-    ids::{AppId, ProviderId},
-    time::Timestamp,
-    wire::HandleInput,
-};
+use kefu_plugin_api::{effect::Effect, event::Event, ids::ProviderId, wire::HandleInput};
 
 use super::{
-    IdempotencyKey, Signal, StoredEvent, VisitorKey, clock,
+    IdempotencyKey, VisitorKey, clock,
+    commit::{Basis, commit},
     dispatcher::Work,
     engine::Shared,
     facts::Facts,
-    following::Followed,
     inbound::Fetching,
     replay::{Heard, Hearing},
-    slot::{Ended, EndedFn, Job, Slot, TurnJob, What},
-    tally::Tally,
-    timers::Wake,
+    slot::{Ended, Job, Slot, TurnJob, What},
     worker::{Admission, Seat},
 };
 use crate::{
     plugin::{Fault, FaultKind},
-    store::{Answered, Commit, Committed, PushLane, StoreError},
+    store::StoreError,
 };
 
 /// Runs a turn. `None` when it went on to the store.
@@ -246,147 +234,6 @@ fn given_up() -> Ended {
     Ended::AdapterFailed("given up by the watchdog".into())
 }
 
-/// What a turn began from.
-struct Basis {
-    before: Arc<Record>,
-    create: bool,
-    now: Timestamp,
-}
-
-fn commit(
-    shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
-    job: TurnJob,
-    basis: Basis,
-    outcome: Outcome,
-    done: EndedFn,
-) {
-    let Basis {
-        before,
-        create,
-        now,
-    } = basis;
-    let tally = Tally::of(&shared.config.load(), &before, &outcome);
-    let Outcome {
-        record,
-        events,
-        calls,
-        finished,
-        withdrawn,
-        names,
-        typing,
-        notes,
-        reply,
-        alone,
-        unknown_recalls,
-        ..
-    } = outcome;
-    for _ in 0..unknown_recalls {
-        shared
-            .metrics
-            .callback_answered(&record.provider, "unknown_message");
-    }
-    for note in notes {
-        tracing::info!(session = %record.id, provider = %record.provider, note, "adapter note");
-    }
-    let pushes = push::span(&events).filter(|_| !record.synthetic && shared.is_routed(&record.app));
-    let events = match events.iter().map(stored).collect::<Result<Vec<_>, _>>() {
-        Ok(events) => events,
-        Err(error) => {
-            done(Ended::NotStored(error));
-            return shared.dispatcher.release(slot);
-        }
-    };
-    let dead = dead_letter(&job, &record, now);
-    let moved = create || (before.state, &before.provider) != (record.state, &record.provider);
-    let answered = job.key.clone().zip(job.asker.clone()).map(|(key, who)| {
-        let message = match &reply {
-            Reply::Message { id, seq } => Some((id.as_str().to_owned(), *seq)),
-            Reply::Accepted => None,
-        };
-        let answered = Answered {
-            body: key.body,
-            session: record.id.clone(),
-            message,
-            created: create,
-        };
-        (who, key, answered)
-    });
-    let followed = Followed::of(shared, &record.id, before, job.shadow, job.input);
-    // Calls are taken back from the provider that the session had before.
-    let leaves = slot.record().filter(|_| !withdrawn.is_empty());
-    let record = Arc::new(record);
-    let (entered, left) = (calls.len(), finished.len());
-    let given_up = dead.as_ref().map(|letter| letter.provider.clone());
-    let commit = Commit {
-        record: Record::clone(&record),
-        create,
-        alone,
-        moved,
-        events: events.clone(),
-        ended: job.ended.map(|end| *end),
-        calls: calls.clone(),
-        finished,
-        names,
-        inbox: job.inbox,
-        dead,
-        revived: job.revived,
-        pushes,
-        answered,
-        now,
-    };
-    let shared_later = Arc::clone(shared);
-    let slot = Arc::clone(slot);
-    shared.store.commit(
-        commit,
-        Box::new(move |result| {
-            let shared = shared_later;
-            let ended = match result {
-                Ok(Committed::Done) => {
-                    shared.committed(&slot, &record, create);
-                    tally.count(&shared, &record, now);
-                    shared.metrics.outbox_entered(entered);
-                    shared.metrics.outbox_left(left);
-                    if let Some(provider) = given_up {
-                        shared.metrics.dead_letter(&provider, "call");
-                    }
-                    shared.publish(&record, events, typing);
-                    if let Some(before) = leaves {
-                        shared.withdraw(&record.id, &before.provider, &withdrawn);
-                    }
-                    shared.carry(calls);
-                    shared.tell_app(&record, pushes, now);
-                    if let Some(followed) = followed {
-                        followed.tell(&shared, &record);
-                    }
-                    Ended::Ran { reply, record }
-                }
-                Ok(Committed::AlreadyOpen(_)) if create => Ended::AlreadyOpen,
-                Ok(Committed::AlreadyOpen(_)) => Ended::NotStored(StoreError::new(
-                    "write a turn",
-                    "the visitor has another session open with this provider meanwhile",
-                )),
-                Ok(Committed::KeyTaken) => Ended::Refused(in_flight()),
-                Ok(Committed::Conflict) => {
-                    slot.set_record(None);
-                    Ended::NotStored(StoreError::new(
-                        "write a turn",
-                        "the session was changed elsewhere",
-                    ))
-                }
-                Err(error) => {
-                    // What is in memory was committed before; what is on disk
-                    // is read again to be sure.
-                    slot.set_record(None);
-                    Ended::NotStored(error)
-                }
-            };
-            done(ended);
-            shared.dispatcher.release(&slot);
-        }),
-    );
-}
-
 /// Asks the adapter for the form of an attempt. Nothing of it is kept.
 pub(super) fn prepare(
     shared: &Arc<Shared>,
@@ -472,96 +319,7 @@ pub(super) fn reused(key: &IdempotencyKey) -> Problem {
     )
 }
 
-fn in_flight() -> Problem {
-    Problem::new(
-        Slug::IdempotencyKeyInFlight,
-        "the first request with this key is still under way",
-    )
-}
-
 /// Whether a session is this visitor's.
 pub(super) fn owns(asker: &VisitorKey, record: &Record) -> bool {
     record.app == asker.app && record.visitor.id == asker.visitor
-}
-
-/// What is kept of a call that was given up.
-fn dead_letter(job: &TurnJob, record: &Record, now: Timestamp) -> Option<DeadLetter> {
-    let (entry, reason) = job.dead.as_ref()?;
-    Some(DeadLetter {
-        id: uuid::Uuid::now_v7().to_string(),
-        session: record.id.clone(),
-        provider: entry.provider.clone(),
-        at: now,
-        reason: reason.clone(),
-        letter: Letter::Call {
-            entry: entry.clone(),
-        },
-    })
-}
-
-fn stored(event: &LogEvent) -> Result<StoredEvent, StoreError> {
-    let json =
-        serde_json::to_vec(event).map_err(|error| StoreError::new("write an event", error))?;
-    Ok(StoredEvent {
-        session: event.session.clone(),
-        seq: event.seq,
-        json: Bytes::from(json),
-        last: matches!(event.body, EventBody::Ended { .. }),
-    })
-}
-
-impl Shared {
-    /// After a commit: memory follows the disk, timers follow the record.
-    fn committed(&self, slot: &Slot, record: &Arc<Record>, create: bool) {
-        let before = slot.record();
-        let was_over = before.as_ref().is_some_and(|before| before.is_over());
-        if create {
-            self.metrics.session_opened();
-        }
-        if record.is_over() && !was_over {
-            self.metrics.session_ended();
-        }
-        let due = record.next_due();
-        if let Some(due) = due
-            && before.and_then(|before| before.next_due()) != Some(due)
-        {
-            self.timers.remind(due, Wake::Session(record.id.clone()));
-        }
-        slot.set_record(Some(Arc::clone(record)));
-    }
-
-    /// Whether an app has a server of its own that hears of messages.
-    fn is_routed(&self, app: &AppId) -> bool {
-        let config = self.config.load();
-        let app = config.main.apps.get(app);
-        app.is_some_and(|app| app.routing.is_some())
-    }
-
-    /// What was committed for the app's server can leave.
-    fn tell_app(&self, record: &Record, pushes: Option<(u64, u64)>, now: Timestamp) {
-        if let (Some((first, last)), Some(herald)) = (pushes, self.herald.get()) {
-            herald(PushLane {
-                session: record.id.clone(),
-                replay: None,
-                app: record.app.clone(),
-                after: first.saturating_sub(1),
-                last,
-                tries: 0,
-                due: Timestamp::default(),
-                since: now,
-            });
-        }
-    }
-
-    fn publish(&self, record: &Record, events: Vec<StoredEvent>, typing: bool) {
-        let who = VisitorKey {
-            app: record.app.clone(),
-            visitor: record.visitor.id.clone(),
-        };
-        let mut signals: Vec<_> = events.into_iter().map(Signal::Event).collect();
-        if typing {
-            signals.push(Signal::Typing(record.id.clone()));
-        }
-        self.hub.publish(&who, &record.id, &signals);
-    }
 }

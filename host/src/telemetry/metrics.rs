@@ -7,6 +7,7 @@
 
 mod by_provider;
 mod health;
+mod media;
 mod migrations;
 mod plugins;
 mod process;
@@ -25,8 +26,9 @@ use prometheus_client::{
 };
 
 use self::{
-    by_provider::ByProvider, health::Vendors, migrations::Migrations, plugins::Plugins,
-    process::ProcessMemory, pushes::Pushes, service::Service, shadows::Shadows, sources::Sources,
+    by_provider::ByProvider, health::Vendors, media::Media, migrations::Migrations,
+    plugins::Plugins, process::ProcessMemory, pushes::Pushes, service::Service, shadows::Shadows,
+    sources::Sources,
 };
 use crate::plugin::{CallKind, CallObserver, FaultKind};
 
@@ -57,11 +59,7 @@ struct All {
     adapter_calls: ByProvider<OfCall, Counter>,
     adapter_seconds: Histogram,
     dead_letters: ByProvider<Outcome, Counter>,
-    media_bytes: Counter,
-    media_removed: Family<Outcome, Counter>,
-    media_store_failures: Counter,
-    media_fetched: ByProvider<Outcome, Counter>,
-    media_converted: Family<Outcome, Counter>,
+    media: Media,
     plugins: Plugins,
     migrations: Migrations,
     pushes: Pushes,
@@ -119,11 +117,7 @@ impl Metrics {
             adapter_calls: ByProvider::default(),
             adapter_seconds: Histogram::new(SECONDS),
             dead_letters: ByProvider::default(),
-            media_bytes: Counter::default(),
-            media_removed: Family::default(),
-            media_store_failures: Counter::default(),
-            media_fetched: ByProvider::default(),
-            media_converted: Family::default(),
+            media: Media::default(),
             plugins: Plugins::default(),
             migrations: Migrations::default(),
             pushes: Pushes::default(),
@@ -135,6 +129,7 @@ impl Metrics {
         all.register_edge();
         all.register_sessions();
         all.register_delivery();
+        all.media.register(&mut all.registry);
         all.plugins.register(&mut all.registry);
         all.migrations.register(&mut all.registry);
         all.pushes.register(&mut all.registry);
@@ -183,40 +178,6 @@ impl Metrics {
     /// An event stream was opened; it counts until the value is dropped.
     pub fn stream_opened(&self) -> OpenStream {
         OpenStream::new(&self.0.streams)
-    }
-
-    /// An upload was stored.
-    pub fn media_stored(&self, bytes: u64) {
-        self.0.media_bytes.inc_by(bytes);
-    }
-
-    /// So many uploads were removed: `expired`, `left_over`.
-    pub fn media_removed(&self, outcome: &'static str, uploads: u64) {
-        if uploads > 0 {
-            let removed = self.0.media_removed.get_or_create(&Outcome { outcome });
-            removed.inc_by(uploads);
-        }
-    }
-
-    /// The place where media are kept did not do what was asked of it.
-    pub fn media_store_failed(&self) {
-        self.0.media_store_failures.inc();
-    }
-
-    /// A vendor's link to media was followed: `kept`, `refused`, `failed`,
-    /// `late`.
-    pub fn media_fetched(&self, provider: &ProviderId, outcome: &'static str) {
-        let labels = Outcome { outcome };
-        self.0.media_fetched.with(provider, labels, increment);
-    }
-
-    /// Voice was to be brought into another form: `converted`, `failed`, or
-    /// `no_converter`, after which its link goes as text.
-    pub fn media_converted(&self, outcome: &'static str) {
-        self.0
-            .media_converted
-            .get_or_create(&Outcome { outcome })
-            .inc();
     }
 
     /// A visitor's message was taken: it is durable.
@@ -365,26 +326,6 @@ impl All {
             "Open connections of both listeners",
             self.connections.clone(),
         );
-        it.register(
-            "media_stored_bytes",
-            "Bytes of stored uploads",
-            self.media_bytes.clone(),
-        );
-        it.register(
-            "media_removed",
-            "Uploads that were removed, by why",
-            self.media_removed.clone(),
-        );
-        it.register(
-            "media_converted",
-            "Voice that a vendor takes in another form only",
-            self.media_converted.clone(),
-        );
-        it.register(
-            "media_store_failures",
-            "Times that the store of media failed",
-            self.media_store_failures.clone(),
-        );
     }
 
     fn register_sessions(&mut self) {
@@ -435,11 +376,6 @@ impl All {
             "outbox_entries",
             "Requests that wait to be sent",
             self.outbox.clone(),
-        );
-        it.register(
-            "media_fetched",
-            "Links to media from vendors that were followed",
-            self.media_fetched.clone(),
         );
         it.register(
             "delivery_attempts",

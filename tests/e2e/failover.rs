@@ -185,6 +185,28 @@ async fn where_every_vendor_is_dead_sessions_wait_for_the_first() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_mute_vendor_is_found_within_a_minute_with_the_settings_as_they_are() -> Result<()> {
+    let pair = Pair::with("canary = { desk = \"support\", expect = \"human\" }").await?;
+    let echo = json!({ "human": { "echo": true, "auto_accept_ms": 100 } });
+    pair.simulators.set(Vendor::Jiaxin, &echo).await?;
+    let minute = Duration::from_secs(60);
+    wait::until_within(minute, "a canary is answered", async || {
+        let last = pair.provider().await?["health"]["canary"].clone();
+        Ok((last["outcome"] == "answered").then_some(()))
+    })
+    .await?;
+    let lose = json!({ "kind": "lose" });
+    pair.simulators.fault(Vendor::Jiaxin, &lose).await?;
+    let found = pair.stands("mute", minute).await?;
+    say(&format!(
+        "with the settings as they are, found mute after {found:?}"
+    ));
+    let (opened, _) = pair.open("meanwhile").await?;
+    ensure!(opened["provider"] == "zhichi", "{opened}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_mute_vendor_is_found_by_its_canary_and_so_is_its_return() -> Result<()> {
     // The robot answers within the call; an agent's words are pushed.
     let canary =

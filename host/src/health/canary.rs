@@ -64,7 +64,10 @@ pub(crate) async fn mind(parts: Parts) {
             Some(ended) = songs.join_next() => match ended {
                 Ok((provider, sung)) => {
                     out.remove(&provider);
-                    parts.take_in(&provider, sung);
+                    if parts.take_in(&provider, sung) == FIRST {
+                        // Whether it is an outage is to be known soon.
+                        next.insert(provider, Instant::now());
+                    }
                 }
                 // A panic in it was logged; whose it was is not known, so all
                 // may begin again.
@@ -119,12 +122,14 @@ impl Parts {
         availability.is_some_and(|it| it.takes_sessions())
     }
 
-    fn take_in(&self, provider: &ProviderId, sung: Option<Sung>) {
+    /// How many in a row went without an answer.
+    fn take_in(&self, provider: &ProviderId, sung: Option<Sung>) -> u32 {
         // What was interrupted by an operator's pause says nothing.
         if let Some(sung) = sung.filter(|_| self.takes_sessions(provider)) {
             tracing::debug!(%provider, ?sung, "canary over");
-            self.health.sung(provider, sung);
+            return self.health.sung(provider, sung);
         }
+        0
     }
 }
 
@@ -295,3 +300,5 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PAGE: usize = 100;
 /// What the ids of canaries begin with where none is configured.
 const VISITOR: &str = "kefu-canary-";
+/// The first in a row that is not answered.
+const FIRST: u32 = 1;

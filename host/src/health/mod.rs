@@ -296,8 +296,8 @@ impl Health {
         self.learn(provider, |vendor| vendor.refusals.tried(failed, now));
     }
 
-    /// A canary ended.
-    pub(crate) fn sung(&self, provider: &ProviderId, sung: Sung) {
+    /// A canary ended. How many in a row were not answered.
+    pub(crate) fn sung(&self, provider: &ProviderId, sung: Sung) -> u32 {
         let (outcome, took, why) = match sung {
             Sung::Answered(took) => (ANSWERED, Some(took), None),
             Sung::Unanswered(why) => (UNANSWERED, None, Some(why)),
@@ -313,13 +313,16 @@ impl Health {
             answered_in_ms: millis,
             why,
         };
+        let mut unsung = 0;
         self.learn(provider, |vendor| {
             vendor.unsung = match took {
                 Some(_) => 0,
                 None => vendor.unsung.saturating_add(1),
             };
             vendor.canary = Some(last);
+            unsung = vendor.unsung;
         });
+        unsung
     }
 
     /// There are no canaries any more: what they said does not count.

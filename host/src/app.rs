@@ -185,7 +185,6 @@ impl App {
             config: Arc::clone(&config),
             registry: Arc::clone(&registry),
             router: Arc::clone(&router),
-            delivery: delivery.clone(),
             engine: engine.clone(),
         };
         let operations: Arc<dyn edge::Operations> = Arc::new(Overview {

@@ -16,7 +16,6 @@ use kefu_plugin_api::{descriptor::Descriptor, ids::ProviderId};
 use tokio::time::Instant;
 
 use crate::{
-    delivery::{BreakerState, Delivery},
     plugin::Registry,
     route::Router,
     session::{Engine, Failing},
@@ -27,7 +26,6 @@ pub(super) struct Watch {
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) registry: Arc<Registry>,
     pub(super) router: Arc<Router>,
-    pub(super) delivery: Delivery,
     pub(super) engine: Engine,
 }
 
@@ -69,16 +67,14 @@ impl Watch {
 
     fn fails(&self, provider: &ProviderId) -> Option<&'static str> {
         match self.router.availability(provider) {
-            Availability::Ready | Availability::Paused => {}
-            Availability::Waiting => return Some("it is not in service"),
-            Availability::Quarantined => return Some("its adapter is quarantined"),
-            Availability::Failed => return Some("its adapter does not run"),
-            Availability::Failing => return Some("its vendor fails"),
-            Availability::Mute => return Some("its vendor does not answer"),
-            Availability::Draining => return Some("it is taken out"),
+            Availability::Ready | Availability::Paused => None,
+            Availability::Waiting => Some("it is not in service"),
+            Availability::Quarantined => Some("its adapter is quarantined"),
+            Availability::Failed => Some("its adapter does not run"),
+            Availability::Failing => Some("its vendor fails"),
+            Availability::Mute => Some("its vendor does not answer"),
+            Availability::Draining => Some("it is taken out"),
         }
-        let reachable = self.delivery.status(provider).breaker == BreakerState::Closed;
-        (!reachable).then_some("its vendor cannot be reached")
     }
 
     /// Says what is doubtful now and was not before.

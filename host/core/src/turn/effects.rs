@@ -208,6 +208,12 @@ impl Turn<'_> {
             provider: self.record.provider.clone(),
             key: NameKey::Vendor(vendor_session.clone()),
         });
+        // It came back to a session that it had left: that one counts again.
+        let provider = &self.record.provider;
+        self.record
+            .moves
+            .left
+            .retain(|left| left.provider != *provider || left.vendor_session != vendor_session);
         self.record.vendor_session = Some(vendor_session);
         self.changed = true;
     }

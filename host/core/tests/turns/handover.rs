@@ -310,6 +310,31 @@ fn a_refused_handover_goes_back_to_the_robot_which_does_not_hand_over_again() {
 }
 
 #[test]
+fn a_vendor_that_a_session_comes_back_to_under_the_old_name_is_heard_again() {
+    let named = || Effect::Name {
+        vendor_session: "cid-1".into(),
+    };
+    let mut visit = robot();
+    visit.effects(vec![named()]);
+    visit.does(Input::Command(wish()), sends);
+    let first = "first".into();
+    assert!(visit.record.moves.has_left(&first, "cid-1"));
+    visit.does(from("second"), |input| {
+        Ok(match input.session.provider.as_str() {
+            "second" => vec![Effect::Close {
+                reason: EndReason::ProviderError,
+            }],
+            _ if input.session.standing == SessionState::Opening => {
+                vec![named(), Effect::state(SessionState::Robot)]
+            }
+            _ => vec![],
+        })
+    });
+    assert_eq!(visit.record.provider, first);
+    assert!(!visit.record.moves.has_left(&first, "cid-1"));
+}
+
+#[test]
 fn where_nobody_can_take_over_the_robot_goes_on_and_says_so() {
     let mut visit = robot();
     visit.desk.0.remove(&"second".into());

@@ -1,7 +1,7 @@
 //! Takes visitors who wait at a provider that cannot serve to the next one.
 //!
 //! Owns when that is looked at, and who is asked instead: the providers of the
-//! desk's own decision, as for a new session, but for the one that fails.
+//! desk's own decision that are ready, never one that is in doubt itself.
 //! Deliberately decides neither which sessions may move nor what becomes of
 //! them: the core does, in a turn of each. Invariant: only sessions of desks
 //! with `reopen_waiting` are touched, and one that has left the provider
@@ -9,7 +9,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use kefu_core::{routing::RouteRequest, session::Record, turn::Input};
+use kefu_core::{
+    routing::{Availability, RouteRequest},
+    session::Record,
+    turn::Input,
+};
 use kefu_plugin_api::ids::{ProviderId, SessionId};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -136,7 +140,12 @@ impl Engine {
             at: clock::now(),
         };
         let mut order = self.order(desk, &question).unwrap_or_default();
-        order.retain(|next| next.provider != *from);
+        // A new visitor may be asked to wait at a vendor in doubt where nobody
+        // else is left; whoever waits already gains nothing by waiting there.
+        order.retain(|next| {
+            next.provider != *from
+                && self.0.router.availability(&next.provider) == Availability::Ready
+        });
         order
     }
 }

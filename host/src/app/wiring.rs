@@ -71,7 +71,7 @@ impl Origin for FromSessions {
     fn tried(&self, entry: &OutboxEntry, tried: &Tried<'_>) {
         self.metrics.delivery_tried(&entry.provider, tried.outcome);
         self.health
-            .tried(&entry.provider, tried.outcome, tried.status);
+            .tried(&entry.provider, &entry.session, tried.outcome, tried.status);
     }
 
     fn prepare(&self, entry: &OutboxEntry, attempt: u32) -> BoxFuture<Result<HttpRequest, String>> {

@@ -20,6 +20,7 @@ use kefu_core::{
     command::Command,
     config::{Canary, Config, Expect},
     log::{EventBody, LogEvent, SessionCard},
+    problem::Slug,
 };
 use kefu_plugin_api::{
     capability::SessionState,
@@ -155,13 +156,17 @@ impl Song {
         let opened = self.engine.open(self.request()).await;
         let card = match opened {
             Ok(opened) => opened.card,
+            // The gateway's own trouble.
+            Err(problem) if matches!(problem.slug, Slug::StorageUnavailable | Slug::Overloaded) => {
+                return None;
+            }
             Err(problem) => return Some(Sung::NotOpened(problem.detail)),
         };
         let sung = self.talk(&card).await;
         if let Err(reason) = self.engine.end_synthetic(&self.who, &self.desk).await {
             tracing::warn!(provider = %self.provider, reason, "a canary's session was not ended");
         }
-        Some(sung)
+        sung
     }
 
     fn request(&self) -> OpenRequest {
@@ -182,13 +187,18 @@ impl Song {
     }
 
     /// Says the word, and waits for the answer to it.
-    async fn talk(&self, card: &SessionCard) -> Sung {
+    /// A vendor that says that nobody is there is no mute one, nor is one whose
+    /// queue takes no words.
+    async fn talk(&self, card: &SessionCard) -> Option<Sung> {
         match card.state {
             SessionState::Opening => {
                 let within = self.canary.within;
-                return Sung::NotOpened(format!("the handshake was not over within {within:?}"));
+                let why = format!("the handshake was not over within {within:?}");
+                return Some(Sung::NotOpened(why));
             }
-            SessionState::Ended => return Sung::NotOpened("the vendor did not take it".to_owned()),
+            SessionState::Ended => {
+                return Some(Sung::NotOpened("the vendor did not take it".to_owned()));
+            }
             _ => {}
         }
         let mut signals = self.engine.listen_to_session(&card.id);
@@ -209,7 +219,7 @@ impl Song {
         let mut said = false;
         loop {
             if self.is_answered(&card.id, &mut after, &mut said).await {
-                return Sung::Answered(self.begun.elapsed());
+                return Some(Sung::Answered(self.begun.elapsed()));
             }
             if timeout_at(self.until, signals.next()).await.is_err() {
                 return self.silence(&card.id).await;
@@ -222,7 +232,7 @@ impl Song {
         &self,
         card: &SessionCard,
         signals: &mut Subscription,
-    ) -> Result<(), Sung> {
+    ) -> Result<(), Option<Sung>> {
         if card.state == SessionState::Robot {
             let wish = Command::Human { group: None };
             self.tell(&card.id, wish).await?;
@@ -231,7 +241,7 @@ impl Song {
             match self.engine.session(&self.who, &card.id).await {
                 Ok(card) if card.state == SessionState::Human => return Ok(()),
                 Ok(card) if card.state == SessionState::Ended => {
-                    return Err(Sung::Unanswered("the session ended".to_owned()));
+                    return Err(Some(Sung::Unanswered("the session ended".to_owned())));
                 }
                 _ => {}
             }
@@ -241,15 +251,23 @@ impl Song {
         }
     }
 
-    async fn tell(&self, session: &SessionId, command: Command) -> Result<(), Sung> {
+    async fn tell(&self, session: &SessionId, command: Command) -> Result<(), Option<Sung>> {
         let told = self.engine.command(&self.who, session, command, None, None);
         match told.await {
             Ok(_) => Ok(()),
+            Err(_) if self.is_told_to_wait(session).await => Err(None),
             Err(problem) => {
                 let why = format!("nothing could be said: {}", problem.detail);
-                Err(Sung::Unanswered(why))
+                Err(Some(Sung::Unanswered(why)))
             }
         }
+    }
+
+    /// Whether nothing can be said because nobody is there, or others are before.
+    async fn is_told_to_wait(&self, session: &SessionId) -> bool {
+        let card = self.engine.session(&self.who, session).await;
+        let waits = [SessionState::Unattended, SessionState::Queued];
+        card.is_ok_and(|card| waits.contains(&card.state))
     }
 
     /// Whether the log has an answer to the word.
@@ -282,15 +300,16 @@ impl Song {
         }
     }
 
-    async fn silence(&self, session: &SessionId) -> Sung {
+    async fn silence(&self, session: &SessionId) -> Option<Sung> {
         let state = match self.engine.session(&self.who, session).await {
+            Ok(card) if card.state == SessionState::Unattended => return None,
             Ok(card) => card.state.as_str(),
             Err(_) => "gone",
         };
         let within: Duration = self.canary.within;
-        Sung::Unanswered(format!(
+        Some(Sung::Unanswered(format!(
             "no answer within {within:?}; the session is {state}"
-        ))
+        )))
     }
 }
 

@@ -19,12 +19,16 @@ mod refusals;
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use kefu_core::routing::Availability;
-use kefu_plugin_api::{ids::ProviderId, time::Timestamp};
+use kefu_plugin_api::{
+    ids::{ProviderId, SessionId},
+    time::Timestamp,
+};
 use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
@@ -285,7 +289,13 @@ impl Health {
 
     /// An attempt of a real call is over: `status` if it was answered. What did
     /// not leave says nothing here.
-    pub(crate) fn tried(&self, provider: &ProviderId, outcome: &str, status: Option<u16>) {
+    pub(crate) fn tried(
+        &self,
+        provider: &ProviderId,
+        session: &SessionId,
+        outcome: &str,
+        status: Option<u16>,
+    ) {
         let failed = match (outcome, status) {
             ("unknown", _) => true,
             // It lives, and is busy.
@@ -293,7 +303,12 @@ impl Health {
             (_, Some(status)) => status >= 500,
         };
         let now = Instant::now();
-        self.learn(provider, |vendor| vendor.refusals.tried(failed, now));
+        let mut hasher = DefaultHasher::new();
+        session.hash(&mut hasher);
+        let session = hasher.finish();
+        self.learn(provider, |vendor| {
+            vendor.refusals.tried(session, failed, now);
+        });
     }
 
     /// A canary ended. How many in a row were not answered.

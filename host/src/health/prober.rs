@@ -121,6 +121,9 @@ impl Parts {
             self.health.connected(provider);
             if self.delivery.status(provider).breaker != BreakerState::Closed {
                 self.delivery.reached(provider);
+            } else {
+                // Its opening may have been told after its closing.
+                self.health.breaker_closed(provider);
             }
             return;
         };
@@ -133,6 +136,8 @@ impl Parts {
     /// Nobody can find out for a vendor without addresses: after a while a
     /// call may.
     fn without_addresses(&self, provider: &ProviderId) {
+        // What was found of addresses that are no more counts no more.
+        self.health.connected(provider);
         let open_for = self.health.breaker_open_for(provider);
         if open_for.is_some_and(|time| time >= WITHOUT_ADDRESSES) {
             self.delivery.reached(provider);

@@ -24,6 +24,8 @@ struct Second {
     since: Instant,
     tried: u32,
     failed: u32,
+    /// Sessions among the failures, the first few.
+    whose: Vec<u64>,
 }
 
 struct Rest {
@@ -55,8 +57,8 @@ impl Refusals {
         }
     }
 
-    /// An attempt is over.
-    pub(super) fn tried(&mut self, failed: bool, now: Instant) {
+    /// An attempt of a session is over.
+    pub(super) fn tried(&mut self, session: u64, failed: bool, now: Instant) {
         if let Some(rest) = &self.rest {
             if now < rest.until {
                 return;
@@ -68,17 +70,33 @@ impl Refusals {
             let why = rest.why.clone();
             return self.rest_again(why, now);
         }
-        self.count(failed, now);
+        self.count(session, failed, now);
         let tried: u32 = self.seconds.iter().map(|one| one.tried).sum();
         let failed: u32 = self.seconds.iter().map(|one| one.failed).sum();
-        if tried >= ENOUGH && u64::from(failed) * 100 >= u64::from(tried) * NEARLY_ALL {
+        if tried >= ENOUGH
+            && self.concerns_several()
+            && u64::from(failed) * 100 >= u64::from(tried) * NEARLY_ALL
+        {
             let window = WINDOW.as_secs();
             let why = format!("{failed} of {tried} attempts failed within {window} s");
             self.rest_again(why, now);
         }
     }
 
-    fn count(&mut self, failed: bool, now: Instant) {
+    /// One visitor whose messages break the vendor is no outage.
+    fn concerns_several(&self) -> bool {
+        let mut whose: Vec<u64> = self
+            .seconds
+            .iter()
+            .flat_map(|one| &one.whose)
+            .copied()
+            .collect();
+        whose.sort_unstable();
+        whose.dedup();
+        whose.len() >= SEVERAL
+    }
+
+    fn count(&mut self, session: u64, failed: bool, now: Instant) {
         let age = |one: &Second| now.saturating_duration_since(one.since);
         while self.seconds.front().is_some_and(|one| age(one) >= WINDOW) {
             self.seconds.pop_front();
@@ -88,11 +106,15 @@ impl Refusals {
                 since: now,
                 tried: 0,
                 failed: 0,
+                whose: Vec::new(),
             });
         }
         if let Some(second) = self.seconds.back_mut() {
             second.tried += 1;
             second.failed += u32::from(failed);
+            if failed && second.whose.len() < SEVERAL && !second.whose.contains(&session) {
+                second.whose.push(session);
+            }
         }
     }
 
@@ -115,6 +137,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
 /// Fewer attempts say nothing.
 const ENOUGH: u32 = 10;
+/// Failures of fewer sessions say nothing of the vendor.
+const SEVERAL: usize = 3;
 /// In percent.
 const NEARLY_ALL: u64 = 90;
 const FIRST_REST: Duration = Duration::from_secs(5);
@@ -127,8 +151,8 @@ mod tests {
     use super::*;
 
     fn refused(refusals: &mut Refusals, now: Instant) {
-        for _ in 0..ENOUGH {
-            refusals.tried(true, now);
+        for session in 0..ENOUGH {
+            refusals.tried(session.into(), true, now);
         }
         assert!(!refusals.may_try(now));
     }
@@ -138,18 +162,30 @@ mod tests {
         let now = Instant::now();
         let mut refusals = Refusals::default();
         for attempt in 0..40 {
-            refusals.tried(attempt % 5 != 0, now);
+            refusals.tried(attempt, attempt % 5 != 0, now);
         }
         assert!(refusals.may_try(now));
         let mut refusals = Refusals::default();
         for attempt in 0..ENOUGH {
             assert!(refusals.may_try(now));
-            refusals.tried(attempt != 0, now);
+            refusals.tried(attempt.into(), attempt != 0, now);
         }
         assert_eq!(
             refusals.reason(),
             Some("9 of 10 attempts failed within 10 s")
         );
+    }
+
+    #[test]
+    fn one_visitor_whom_the_vendor_cannot_serve_is_no_outage() {
+        let now = Instant::now();
+        let mut refusals = Refusals::default();
+        for attempt in 0..100_u64 {
+            refusals.tried(attempt % 2, true, now);
+        }
+        assert!(refusals.may_try(now), "two are not several");
+        refusals.tried(2, true, now);
+        assert!(!refusals.may_try(now));
     }
 
     #[test]
@@ -159,7 +195,7 @@ mod tests {
         for second in 0..60 {
             // Seven in any ten seconds.
             if second % 10 < 7 {
-                refusals.tried(true, now + SECOND * second);
+                refusals.tried(second.into(), true, now + SECOND * second);
             }
         }
         assert!(refusals.may_try(now + SECOND * 60));
@@ -171,19 +207,19 @@ mod tests {
         let mut refusals = Refusals::default();
         refused(&mut refusals, begun);
         let over = begun + FIRST_REST;
-        refusals.tried(false, begun + SECOND);
+        refusals.tried(0, false, begun + SECOND);
         assert!(!refusals.may_try(begun + SECOND));
         assert!(refusals.may_try(over));
         refusals.taken(over);
         assert!(!refusals.may_try(over), "one at a time");
         assert!(refusals.may_try(over + TRIAL), "it never ended");
-        refusals.tried(true, over);
+        refusals.tried(0, true, over);
         assert!(!refusals.may_try(over + FIRST_REST), "rests grow");
         let over = over + FIRST_REST * 2;
         assert!(refusals.may_try(over));
         refusals.taken(over);
         assert!(refusals.reason().is_some());
-        refusals.tried(false, over);
+        refusals.tried(0, false, over);
         assert!(refusals.may_try(over));
         assert_eq!(refusals.reason(), None);
         refused(&mut refusals, over);
@@ -198,7 +234,7 @@ mod tests {
         for _ in 0..40 {
             now += LONGEST_REST;
             assert!(refusals.may_try(now));
-            refusals.tried(true, now);
+            refusals.tried(0, true, now);
         }
     }
 }

@@ -74,16 +74,17 @@ fn what_canaries_said_does_not_outlive_them() {
 #[test]
 fn a_vendor_that_refuses_nearly_everything_gets_no_sessions_and_all_its_calls() {
     let (health, p) = (Health::default(), provider());
-    for _ in 0..10 {
-        health.tried(&p, "refused", Some(503));
-        health.tried(&p, "not_sent", None);
-        health.tried(&p, "refused", Some(429));
+    for number in 0..10 {
+        let session = format!("s{number}").as_str().into();
+        health.tried(&p, &session, "refused", Some(503));
+        health.tried(&p, &session, "not_sent", None);
+        health.tried(&p, &session, "refused", Some(429));
     }
     assert_eq!(health.availability(&p), Availability::Failing);
     assert!(!health.is_down(&p), "calls go on being tried");
     let why = health.finding(&p).why;
     assert_eq!(why.as_deref(), Some("10 of 10 attempts failed within 10 s"));
-    health.tried(&p, "answered", Some(200));
+    health.tried(&p, &"s0".into(), "answered", Some(200));
     assert_eq!(health.finding(&p).state, State::Failing, "it rests");
 }
 

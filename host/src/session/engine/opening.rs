@@ -192,18 +192,20 @@ impl Engine {
             at: clock::now(),
         };
         let decision = self.0.router.choose(desk, &question)?;
-        if let Some(provider) = decision.not_moved_to() {
-            // Guards would otherwise see nothing of a vendor that nobody asks
-            // any more.
+        let not_moved_to = decision.not_moved_to().cloned();
+        let order = self.offers(desk, decision, question.group);
+        let asked_first = order.first().map(|first| &first.choice.provider);
+        // Guards would otherwise see nothing of a vendor that nobody asks any
+        // more. One that is asked all the same is counted by what it does.
+        if let Some(provider) = not_moved_to.filter(|it| asked_first != Some(it)) {
             let seen = Observation {
-                provider: provider.clone(),
+                provider,
                 seen: Seen::NotTaken,
             };
             let nobodys = SessionId::default();
             let figures = &self.0.figures;
             figures.count(&desk.id, &nobodys, &[seen], clock::now());
         }
-        let order = self.offers(desk, decision, question.group);
         match order.first() {
             Some(first) => self.0.router.taken(&first.choice.provider),
             None => return Err(nobody()),

@@ -34,8 +34,6 @@ impl Gate {
         let gate = self.lock();
         match gate.get(&client(address)) {
             Some(wrong) if wrong.until > now => Err(wrong.until - now),
-            // Too many to remember: guessing from everywhere at once.
-            None if gate.len() >= MOST => Err(LONGEST),
             _ => Ok(()),
         }
     }
@@ -44,7 +42,16 @@ impl Gate {
     pub(super) fn failed(&self, address: IpAddr, now: Instant) {
         let mut gate = self.lock();
         gate.retain(|_, wrong| wrong.until + FORGET > now);
-        let wrong = gate.entry(client(address)).or_insert(Wrong {
+        let client = client(address);
+        if gate.len() >= MOST && !gate.contains_key(&client) {
+            // Guessing from everywhere at once must not keep operators out: the
+            // wait that ends first is forgotten.
+            let first = gate.iter().min_by_key(|(_, wrong)| wrong.until);
+            if let Some(first) = first.map(|(client, _)| *client) {
+                gate.remove(&first);
+            }
+        }
+        let wrong = gate.entry(client).or_insert(Wrong {
             times: 0,
             until: now,
         });
@@ -148,16 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn what_is_remembered_is_bounded_and_keeps_no_stranger_out() {
         let gate = Gate::default();
         let now = Instant::now();
-        for number in 0..MOST as u32 {
+        let guesses = |gate: &Gate| (0..8).for_each(|_| gate.failed(ONE, now));
+        guesses(&gate);
+        for number in 0..2 * MOST as u32 {
             gate.failed(IpAddr::from(number.to_be_bytes()), now);
         }
-        assert_eq!(
-            gate.may_try("198.51.100.1".parse().unwrap(), now),
-            Err(LONGEST)
-        );
+        assert_eq!(gate.lock().len(), MOST);
+        assert!(gate.may_try("198.51.100.1".parse().unwrap(), now).is_ok());
+        assert!(gate.may_try(ONE, now).is_err(), "the longest waits stay");
     }
 
     const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));

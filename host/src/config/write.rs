@@ -53,7 +53,7 @@ pub enum WriteError {
     #[error("the change was not written: {0}")]
     Refused(ConfigErrors),
     /// It must not be written.
-    #[error("{} is read-only, so nothing was written; let the gateway write it, or change it where it comes from", .0.display())]
+    #[error("{} is read-only for the gateway, or its folder is, or somebody else owns it, so nothing was written; let the gateway write both and own the file, or change it where it comes from", .0.display())]
     ReadOnly(PathBuf),
     /// Writing failed.
     #[error("cannot write {}: {source}; the file stays as it was", path.display())]
@@ -146,12 +146,16 @@ fn replace(path: &Path, text: &str, before: &str) -> Result<(), WriteError> {
         Ok(digest(&now) == before)
     });
     let outcome = match written {
-        Ok(true) => fs::rename(&beside, &real)
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(failed),
+        Ok(true) => fs::rename(&beside, &real).map_err(failed),
         Ok(false) => Err(WriteError::Changed(path.to_owned())),
         Err(source) => Err(failed(source)),
     };
+    if outcome.is_ok()
+        && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
+    {
+        // It is in its place; only a power cut could still take it back.
+        tracing::warn!(folder = %folder.display(), %error, "the folder of a written file was not synced");
+    }
     if outcome.is_err() {
         // Where nothing could be written there is nothing to remove.
         let _ = fs::remove_file(&beside);

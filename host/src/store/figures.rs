@@ -6,7 +6,7 @@
 //! measured in the last seconds before a crash may be lost. Invariant: rows that
 //! are older than [`KEPT_MS`] go with the next sweep.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use kefu_core::figures::Tally;
 use kefu_plugin_api::{
@@ -188,8 +188,23 @@ pub(super) fn keep(
             ],
         )?;
     }
+    let providers: BTreeSet<&str> = returned.iter().map(|row| row.provider.as_str()).collect();
+    for provider in providers {
+        // Versions are what clients say, so there may be any number.
+        run(
+            connection,
+            "DELETE FROM returned WHERE provider = ?1 AND (app_version, digest) NOT IN
+             (SELECT app_version, digest FROM returned WHERE provider = ?1
+              ORDER BY last DESC LIMIT ?2)",
+            params![provider, MOST_RETURNED],
+        )?;
+    }
     Ok(())
 }
+
+/// Answers of one provider that are kept, the newest: as many as in memory, and
+/// what one flush may add.
+const MOST_RETURNED: i64 = 128;
 
 /// Forgets what is too old.
 pub(super) fn sweep(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {

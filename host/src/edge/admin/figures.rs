@@ -83,7 +83,7 @@ fn check_step(step: Duration, span_ms: i64) -> Result<(), Problem> {
         return Err(wrong("step", "is shorter than 10s, which is a slot"));
     }
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
-    if span_ms / step_ms >= MAX_STEPS {
+    if span_ms.saturating_add(step_ms - 1) / step_ms > MAX_STEPS {
         let least = Duration::from_secs((span_ms / 1000 / MAX_STEPS).unsigned_abs() + 1);
         let why = format!(
             "makes more than {MAX_STEPS} steps; right would be {} or more",

@@ -91,6 +91,7 @@ pub(super) fn standing<'a>(w: &Words, state: &'a str) -> (Tone, &'a str) {
         "failed" => (Tone::Bad, w.state_failed),
         "quarantined" => (Tone::Bad, w.state_quarantined),
         "stuck" => (Tone::Bad, w.state_stuck),
+        "working" => (Tone::Good, w.state_working),
         "mute" => (Tone::Bad, w.state_mute),
         "dead" | "failing" => (Tone::Bad, w.state_dead),
         other => (Tone::Quiet, other),

@@ -160,6 +160,7 @@ words! {
     waiting_pushes: "待推送会话", "Pushes waiting";
     last_change: "最近变更", "Last change";
     no_change: "启动以来没有变更。", "Nothing has changed since the start.";
+    matter_health: "客服平台 {} 的厂商异常（{}）：{}", "The vendor of {} is {}: {}";
     matter_provider: "客服平台 {} 不接待新会话：{}", "Provider {} takes no new sessions: {}";
     matter_breaker: "客服平台 {} 的熔断器已打开，厂商接口不可达", "The breaker of provider {} is open: its vendor cannot be reached";
     matter_stuck: "客服平台 {} 有 {} 个调用卡住", "Provider {} has {} stuck calls";
@@ -223,6 +224,12 @@ words! {
     state_quarantined: "已隔离", "Quarantined";
     state_stuck: "卡住", "Stuck";
     state_draining: "退出中", "Draining";
+    state_working: "正常", "Working";
+    last_canary: "最近一次探测会话", "Last canary";
+    canary_answered: "已答复", "Answered";
+    canary_unanswered: "无人答复", "Unanswered";
+    canary_not_opened: "未能打开", "Not opened";
+    why: "原因", "Why";
     state_mute: "无应答", "Mute";
     state_dead: "不可达", "Dead";
 

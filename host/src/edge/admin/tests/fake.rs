@@ -28,6 +28,8 @@ pub(in crate::edge) struct State {
     pub(in crate::edge) works: bool,
     /// Why the first provider does not work.
     pub(in crate::edge) reason: String,
+    /// What is known of the vendors; nothing if null.
+    pub(in crate::edge) health: Value,
     /// Whether the file has a third route, to the provider of the first.
     pub(in crate::edge) twice: bool,
     /// What a reload or a rollback comes to.
@@ -43,6 +45,7 @@ impl Default for State {
             store: Ok(()),
             works: true,
             reason: "the file is not there yet".into(),
+            health: Value::Null,
             twice: false,
             reload: Ok(json!({"outcome": "applied"})),
             held: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -85,7 +88,10 @@ impl Operations for State {
                 stuck_calls: if works { 2 } else { 0 },
                 ..Standing::default()
             },
-            report: json!({"generation": 1}),
+            report: match &self.health {
+                Value::Null => json!({"generation": 1}),
+                health => json!({"generation": 1, "health": health}),
+            },
         };
         let state = if paused { "paused" } else { "active" };
         vec![

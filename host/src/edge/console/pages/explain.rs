@@ -167,6 +167,6 @@ fn step(w: &Words, step: &Value) -> Markup {
     html! {
         (whom) (said)
         @if step["hit"] == true { " " (parts::badge(Tone::Good, w.step_hit)) }
-        @if text("step") == "chosen" { " " (parts::badge(Tone::Good, "✓")) }
+        @if text("step") == "chosen" { " " (parts::badge(Tone::Good, "")) }
     }
 }

@@ -115,7 +115,12 @@ fn matters(
                 href.clone(),
             );
         }
-        if provider.report["breaker"] == "open" {
+        let why = provider.report["health"]["why"].as_str();
+        if let Some(health) = providers::ailment(provider) {
+            let word = parts::standing(w, health).1;
+            let said = fill(w.matter_health, &[id, word, why.unwrap_or("–")]);
+            say(Tone::Bad, said, href.clone());
+        } else if provider.report["breaker"] == "open" {
             say(Tone::Doubtful, fill(w.matter_breaker, &[id]), href.clone());
         }
         if provider.standing.stuck_calls > 0 {

@@ -55,7 +55,10 @@ pub(super) fn table(view: &View<'_>, providers: &[ProviderReport]) -> Markup {
             @let report = &provider.report;
             tr data-provider=(provider.id) {
                 th scope="row" { a href=(path(&provider.id)) { (provider.id) } }
-                td { (parts::provider_state(w, &provider.standing.state)) }
+                td {
+                    (parts::provider_state(w, &provider.standing.state))
+                    @if let Some(health) = ailment(provider) { " " (parts::provider_state(w, health)) }
+                }
                 td { (adapter(report)) }
                 td.number { (parts::text(&report["generation"])) }
                 td { (parts::breaker(w, &report["breaker"])) }
@@ -98,7 +101,7 @@ pub(super) fn one(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
                 (w.faults, parts::text(&report["faults"])),
             ]))
         }
-        (health(w, report))
+        (health(view, report))
         @if !report["last_error"].is_null() {
             section.panel {
                 h2 { (w.last_error) }
@@ -138,20 +141,52 @@ pub(super) fn one(view: &View<'_>, id: &str) -> Result<Frame, Problem> {
     })
 }
 
-/// What was found out by trying it, where anything was.
-fn health(w: &Words, report: &Value) -> Markup {
-    let Some(Value::Object(health)) = report.get("health") else {
+/// What is wrong with a provider's vendor, in a word of the API; nothing while
+/// it works.
+pub(super) fn ailment(provider: &ProviderReport) -> Option<&str> {
+    let state = provider.report["health"]["state"].as_str();
+    state.filter(|state| *state != "working")
+}
+
+/// What was found out of its vendor by trying it.
+fn health(view: &View<'_>, report: &Value) -> Markup {
+    let (w, health) = (view.w, &report["health"]);
+    let Some(state) = health["state"].as_str() else {
         return html! {};
     };
+    let canary = &health["canary"];
     html! {
         section.panel {
             h2 { (w.health) }
             dl.facts {
-                @for (name, value) in health {
-                    div { dt { code { (name) } } dd { (parts::text(value)) } }
+                div { dt { (w.state) } dd { (parts::provider_state(w, state)) } }
+                @if !health["since"].is_null() {
+                    div { dt { (w.since) } dd { (parts::time(view, &health["since"])) } }
+                }
+                @if let Some(outcome) = canary["outcome"].as_str() {
+                    div {
+                        dt { (w.last_canary) }
+                        dd {
+                            (canary_word(w, outcome)) " "
+                            @if let Some(ms) = canary["answered_in_ms"].as_u64() { (ms) " ms " }
+                            (parts::time(view, &canary["at"]))
+                        }
+                    }
                 }
             }
+            @for why in [&health["why"], &canary["why"]] {
+                @if let Some(why) = why.as_str() { p { (w.why) " · " span lang="en" { (why) } } }
+            }
         }
+    }
+}
+
+fn canary_word<'a>(w: &Words, outcome: &'a str) -> &'a str {
+    match outcome {
+        "answered" => w.canary_answered,
+        "unanswered" => w.canary_unanswered,
+        "not_opened" => w.canary_not_opened,
+        other => other,
     }
 }
 

@@ -19,6 +19,32 @@ async fn every_page_is_shown_in_both_languages_under_the_strictest_policy() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_does_not_answer_is_the_first_thing_that_is_seen() {
+    let health = serde_json::json!({
+        "state": "mute", "since": "2026-01-01T00:00:00Z", "why": "two canaries <b>",
+        "canary": {"at": "2026-01-01T00:00:00Z", "outcome": "unanswered"},
+    });
+    let mut walker = Walker::operator(State {
+        health,
+        ..State::default()
+    })
+    .await;
+    for (lang, parts) in [
+        (
+            "en",
+            ["zhichi is Mute: two canaries &lt;b&gt;", "Unanswered"],
+        ),
+        ("zh-CN", ["zhichi 的厂商异常（无应答）", "无人答复"]),
+    ] {
+        walker.lang = lang;
+        let overview = walker.get("/console/").await.text;
+        assert!(overview.contains(parts[0]), "{overview}");
+        let provider = walker.get("/console/providers/zhichi").await.text;
+        assert!(provider.contains(parts[1]), "{provider}");
+    }
+}
+
+#[tokio::test]
 async fn no_page_shows_a_secret() {
     let walker = Walker::operator(State::default()).await;
     for pattern in shown() {

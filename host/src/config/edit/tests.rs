@@ -147,8 +147,8 @@ proptest! {
         noise in "[ \\t]{0,3}#[^\\r\\n\\x00-\\x08\\x0b-\\x1f\\x7f]{0,20}\\n",
     ) {
         // A comment line that nobody expects, at the very beginning.
-        let shape = format!("{noise}{}", SHAPES[shape]);
-        let before = filled(&shape, WRITTEN[written], "42");
+        let shape = SHAPES[shape];
+        let before = format!("{noise}{}", filled(shape, WRITTEN[written], "42"));
         let after = set_weights(&before, &desk(), &[new(0, first), new(1, second)]).unwrap();
         let shown = |hundredths, there: &str, percent: f64| {
             let weight = Weight::hundredths(hundredths);
@@ -156,11 +156,11 @@ proptest! {
         };
         let said = routes(&before, &desk()).unwrap()[0].weight.unwrap();
         let expected = filled(
-            &shape,
+            shape,
             &shown(first, WRITTEN[written], said),
             &shown(second, "42", 42.0),
         );
-        prop_assert_eq!(after, expected);
+        prop_assert_eq!(after, format!("{noise}{expected}"));
     }
 }
 

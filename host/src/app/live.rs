@@ -37,7 +37,6 @@ impl Target for Running {
             .send_replace(edge::Limits::from(&main.server.limits));
         self.media.set_url_ttl(main.media.url_ttl);
         telemetry::change_level(main.log.level);
-        telemetry::change_level(main.log.level);
     }
 
     fn serving(&self, provider: &ProviderId) -> Option<String> {
